@@ -1,0 +1,12 @@
+# Flags that every target shares (interface library mlcore_flags).
+add_library(mlcore_flags INTERFACE)
+if(MSVC AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "mlcore's kernels use GNU vector types: build on Windows with clang-cl")
+endif()
+target_compile_options(mlcore_flags INTERFACE
+  -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wno-psabi)
+if(MLCORE_SANITIZE)
+  string(REPLACE ";" "," _sanitize "${MLCORE_SANITIZE}")
+  target_compile_options(mlcore_flags INTERFACE -fsanitize=${_sanitize} -fno-omit-frame-pointer -g)
+  target_link_options(mlcore_flags INTERFACE -fsanitize=${_sanitize})
+endif()

@@ -1,0 +1,1 @@
+#include "mlcore/num/simd.hpp"

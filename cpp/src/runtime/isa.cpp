@@ -1,0 +1,59 @@
+#include "mlcore/runtime/isa.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace mlcore::runtime {
+
+IsaLevel isa_level_of_cpu() noexcept {
+#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef MLCORE_HAVE_V4
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    return IsaLevel::kV4;
+#endif
+#ifdef MLCORE_HAVE_V3
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+      __builtin_cpu_supports("bmi2"))
+    return IsaLevel::kV3;
+#endif
+#endif
+  return IsaLevel::kBase;
+}
+
+namespace {
+IsaLevel choose() noexcept {
+  const IsaLevel best = isa_level_of_cpu();
+  const char* wanted = std::getenv("MLCORE_ISA");
+  if (wanted == nullptr) return best;
+  if (std::strcmp(wanted, "base") == 0) return IsaLevel::kBase;
+  if (std::strcmp(wanted, "v3") == 0 && best >= IsaLevel::kV3) return IsaLevel::kV3;
+  return best;
+}
+}  // namespace
+
+IsaLevel isa_level() noexcept {
+  static const IsaLevel level = choose();
+  return level;
+}
+
+std::vector<IsaLevel> isa_levels_compiled() {
+  std::vector<IsaLevel> levels{IsaLevel::kBase};
+#ifdef MLCORE_HAVE_V3
+  levels.push_back(IsaLevel::kV3);
+#endif
+#ifdef MLCORE_HAVE_V4
+  levels.push_back(IsaLevel::kV4);
+#endif
+  return levels;
+}
+
+const char* isa_name(IsaLevel level) noexcept {
+  switch (level) {
+    case IsaLevel::kV3: return "v3";
+    case IsaLevel::kV4: return "v4";
+    default: return "base";
+  }
+}
+
+}  // namespace mlcore::runtime

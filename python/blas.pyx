@@ -1,0 +1,1 @@
+"""SciPy's BLAS and LAPACK entry points as addresses for the core."""

@@ -1,0 +1,15 @@
+// The extension module mlcore._core: calls one register_<part> per part, nothing else.
+#include "arrays.hpp"
+
+namespace mlcore::python {
+void register_errors(py::module_& module);
+void register_runtime(py::module_& module);
+}  // namespace mlcore::python
+
+PYBIND11_MODULE(_core, module) {
+  using namespace mlcore::python;
+  module.doc() = "Native kernels of mlcore. Private: use the classes of the package.";
+  py::module_ testing = module.def_submodule("_testing", "Internals for the test suite.");
+  register_errors(module);
+  register_runtime(module);
+}
