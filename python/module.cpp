@@ -4,6 +4,7 @@
 namespace mlcore::python {
 void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
+void register_testing_random(py::module_& testing);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -12,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
   py::module_ testing = module.def_submodule("_testing", "Internals for the test suite.");
   register_errors(module);
   register_runtime(module);
+  register_testing_random(testing);
 }
