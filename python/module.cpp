@@ -5,6 +5,7 @@ namespace mlcore::python {
 void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
 void register_testing_random(py::module_& testing);
+void register_testing_observer(py::module_& testing);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -14,4 +15,5 @@ PYBIND11_MODULE(_core, module) {
   register_errors(module);
   register_runtime(module);
   register_testing_random(testing);
+  register_testing_observer(testing);
 }

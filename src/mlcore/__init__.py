@@ -1,6 +1,10 @@
 """mlcore: classical machine learning with native kernels behind scikit-learn's API."""
 
-from . import _core  # first: libgomp takes static TLS, which a late import may not find free
+# First of all: libgomp takes static TLS, which a late import may not find free.
+from . import _core as _core
+
+# isort: split
+from . import callbacks
 from ._version import __version__
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "callbacks"]
