@@ -155,7 +155,7 @@ def test_quantile_of_the_normal() -> None:
     with mpmath.workdps(60):
         exact = np.array([float(mpmath.sqrt(2) * mpmath.erfinv(2 * mpmath.mpf(float(v)) - 1)) for v in p])
     # Near 1 the tail 1 - p is exact, near 1/2 the value is proportional to p - 1/2, exact too.
-    np.testing.assert_allclose(ours, exact, rtol=2e-15, atol=0)
+    np.testing.assert_allclose(ours, exact, rtol=1e-15, atol=0)
     assert random.normal_quantile(0.5) == 0.0
 
 
@@ -173,7 +173,7 @@ def test_portable_logarithm() -> None:
     with mpmath.workdps(50):
         for value, got in zip(x, ours):
             exact = mpmath.log(mpmath.mpf(float(value)))
-            assert abs(mpmath.mpf(float(got)) - exact) <= 1.5 * math.ulp(float(exact))
+            assert abs(mpmath.mpf(float(got)) - exact) <= math.ulp(float(exact))
 
 
 @pytest.mark.parametrize("bound", [1, 2, 3, 10, 255, 1000])
@@ -255,7 +255,7 @@ def test_sample_has_no_repeats(n: int, count: int) -> None:
 
 
 def test_sample_is_a_partial_shuffle_however_stored() -> None:
-    for n, count in [(400, 20), (400, 25), (400, 26), (3000, 180), (40, 30)]:
+    for n, count in [(400, 20), (400, 25), (400, 26), (160_000, 10_000), (40, 30)]:
         order = list(range(n))
         draws = []
         # One stream for all: replay its bounded integers through multiply-and-reject.

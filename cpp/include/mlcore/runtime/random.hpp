@@ -81,7 +81,7 @@ inline constexpr Block philox4x64(Block counter, std::uint64_t key0, std::uint64
   return counter;
 }
 
-/// Natural logarithm of a positive, finite, normal number; error below 1.5 ULP; the same bits everywhere.
+/// Natural logarithm of a positive, finite, normal number; error below 1 ULP; the same bits everywhere.
 double portable_log(double x) noexcept;
 
 /// Inverse of the normal distribution function for 0 < p < 1; relative error below 1e-15; the same bits everywhere.
