@@ -6,6 +6,7 @@ void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_observer(py::module_& testing);
+void register_testing_runtime(py::module_& testing);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -16,4 +17,5 @@ PYBIND11_MODULE(_core, module) {
   register_runtime(module);
   register_testing_random(testing);
   register_testing_observer(testing);
+  register_testing_runtime(testing);
 }

@@ -1,5 +1,6 @@
 #include "mlcore/runtime/isa.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -33,8 +34,15 @@ IsaLevel choose() noexcept {
 }  // namespace
 
 IsaLevel isa_level() noexcept {
-  static const IsaLevel level = choose();
-  return level;
+  // Not a static local: a child forked while another thread initialises it would wait for ever. All threads choose
+  // alike.
+  static std::atomic<int> chosen{0};
+  int level = chosen.load(std::memory_order_relaxed);
+  if (level == 0) {
+    level = static_cast<int>(choose());
+    chosen.store(level, std::memory_order_relaxed);
+  }
+  return static_cast<IsaLevel>(level);
 }
 
 std::vector<IsaLevel> isa_levels_compiled() {
@@ -50,9 +58,12 @@ std::vector<IsaLevel> isa_levels_compiled() {
 
 const char* isa_name(IsaLevel level) noexcept {
   switch (level) {
-    case IsaLevel::kV3: return "v3";
-    case IsaLevel::kV4: return "v4";
-    default: return "base";
+    case IsaLevel::kV3:
+      return "v3";
+    case IsaLevel::kV4:
+      return "v4";
+    default:
+      return "base";
   }
 }
 

@@ -30,22 +30,20 @@ void FirstException::capture(Index item) noexcept {
   lock_.clear(std::memory_order_release);
 }
 
-void Barrier::wait() noexcept {
-  const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    generation_.store(generation + 1, std::memory_order_release);
-    generation_.notify_all();
-    return;
-  }
+void Barrier::release(std::uint32_t generation) noexcept {
+  arrived_.store(left_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  generation_.store(generation + 1, std::memory_order_release);
+  generation_.notify_all();
+}
+
+void Barrier::wait_for_release(std::uint32_t generation) noexcept {
   const auto until = std::chrono::steady_clock::now() + kSpin;
-  for (;;) {
+  do {
     for (int i = 0; i < 32; ++i) {
       if (generation_.load(std::memory_order_acquire) != generation) return;
       relax();
     }
-    if (std::chrono::steady_clock::now() >= until) break;
-  }
+  } while (std::chrono::steady_clock::now() < until);
   generation_.wait(generation, std::memory_order_acquire);
 }
 

@@ -22,6 +22,7 @@ namespace mlcore::runtime {
 namespace {
 
 std::atomic<bool> forked{false};
+std::atomic<int> cached_quota{-1};  // not a static local: a child forked while it is initialised would wait forever
 
 #if defined(__unix__) || defined(__APPLE__)
 // libgomp's pool does not survive fork(): the child would wait for threads that are not there.
@@ -34,7 +35,8 @@ bool read_line(const std::string& path, std::string& line) {
 }
 
 int cores_of(double quota, double period) {
-  return quota > 0 && period > 0 ? std::max(1, static_cast<int>(std::ceil(quota / period))) : 0;
+  if (!(quota > 0) || !(period > 0)) return 0;
+  return static_cast<int>(std::clamp(std::ceil(quota / period), 1.0, 1e6));
 }
 
 int smaller_quota(int a, int b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
@@ -63,7 +65,8 @@ int quota_v2(const std::string& directory) {
 
 int quota_v1(const std::string& directory) {
   std::string quota, period;
-  if (!read_line(directory + "/cpu.cfs_quota_us", quota) || !read_line(directory + "/cpu.cfs_period_us", period)) return 0;
+  if (!read_line(directory + "/cpu.cfs_quota_us", quota) || !read_line(directory + "/cpu.cfs_period_us", period))
+    return 0;
   return cores_of(std::atof(quota.c_str()), std::atof(period.c_str()));
 }
 
@@ -80,10 +83,12 @@ int cgroup_quota(const std::string& root, const std::string& proc_self_cgroup) {
     const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
     const std::string path = line.substr(second + 1);
     if (controllers == ",,")
-      smallest = smaller_quota(smallest, smallest_upwards(path, [&](const std::string& p) { return quota_v2(root + p); }));
+      smallest =
+          smaller_quota(smallest, smallest_upwards(path, [&](const std::string& p) { return quota_v2(root + p); }));
     else if (controllers.find(",cpu,") != std::string::npos)
-      for (const char* mount : {"/cpu", "/cpu,cpuacct"})
-        smallest = smaller_quota(smallest, smallest_upwards(path, [&](const std::string& p) { return quota_v1(root + mount + p); }));
+      for (const char* mount : {"/cpu", "/cpu,cpuacct", "/cpuacct,cpu"})
+        smallest = smaller_quota(
+            smallest, smallest_upwards(path, [&](const std::string& p) { return quota_v1(root + mount + p); }));
   }
   return smallest;
 }
@@ -105,29 +110,41 @@ int affinity_count() noexcept {
 
 bool in_forked_child() noexcept { return forked.load(std::memory_order_relaxed); }
 
+namespace {
+int quota_of_this_process() noexcept {
+  int quota = cached_quota.load(std::memory_order_relaxed);
+  if (quota < 0) {
+    try {
+      quota = cgroup_quota("/sys/fs/cgroup", "/proc/self/cgroup");
+    } catch (...) {
+      quota = 0;
+    }
+    cached_quota.store(quota, std::memory_order_relaxed);
+  }
+  return quota;
+}
+}  // namespace
+
+int thread_cap() noexcept { return std::max(64, 4 * affinity_count()); }
+
 ThreadCount resolve_threads(int n_jobs) noexcept {
   if (in_forked_child()) return {1, "forked"};
   if (in_parallel_region()) return {1, "nested"};
-  if (n_jobs > 0) return {n_jobs, "n_jobs"};
+  if (n_jobs > 0) return {n_jobs <= 64 ? n_jobs : std::min(n_jobs, thread_cap()), "n_jobs"};
   ThreadCount count{affinity_count(), "affinity"};
 #ifdef _OPENMP
-  if (const int omp = omp_get_max_threads(); omp < count.threads) count = {omp, "OpenMP limit"};
+  if (const int omp = std::min(omp_get_max_threads(), omp_get_thread_limit()); omp < count.threads)
+    count = {std::max(1, omp), "OpenMP limit"};
 #endif
-  static const int quota = [] {
-    try {
-      return cgroup_quota("/sys/fs/cgroup", "/proc/self/cgroup");
-    } catch (...) {
-      return 0;
-    }
-  }();
-  if (quota > 0 && quota < count.threads) count = {quota, "cgroup quota"};
+  if (const int quota = quota_of_this_process(); quota > 0 && quota < count.threads) count = {quota, "cgroup quota"};
   if (n_jobs < 0) count = {std::max(1, count.threads + 1 + n_jobs), "n_jobs"};
   return count;
 }
 
 int threads_for_work(int allowed, double work_ns) noexcept {
   const double paying = work_ns / kWorkPerThreadNs;
-  return paying < 2.0 ? 1 : static_cast<int>(std::min<double>(allowed, paying));
+  if (!(paying >= 2.0)) return 1;  // also when it is not a number
+  return std::max(1, static_cast<int>(std::min<double>(allowed, paying)));
 }
 
 }  // namespace mlcore::runtime
