@@ -3,8 +3,10 @@ add_library(mlcore_flags INTERFACE)
 if(MSVC AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   message(FATAL_ERROR "mlcore's kernels use GNU vector types: build on Windows with clang-cl")
 endif()
+# Named on its own so that a structure check can build at -O0 and the sanitizers at -O1.
+set(MLCORE_OPTIMIZATION "-O3" CACHE STRING "Optimization flag of all targets")
 target_compile_options(mlcore_flags INTERFACE
-  -O3 -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wno-psabi)
+  ${MLCORE_OPTIMIZATION} -fno-math-errno -fno-trapping-math -ffp-contract=off -Wall -Wextra -Wno-psabi)
 if(MLCORE_SANITIZE)
   string(REPLACE ";" "," _sanitize "${MLCORE_SANITIZE}")
   target_compile_options(mlcore_flags INTERFACE -fsanitize=${_sanitize} -fno-omit-frame-pointer -g)

@@ -14,6 +14,8 @@ set(MLCORE_ISA_NUMBER_base 1)
 set(MLCORE_ISA_NUMBER_v3 3)
 set(MLCORE_ISA_NUMBER_v4 4)
 
+add_custom_target(mlcore_kernels)  # the kernel objects of all levels, nothing else: what check_symbols.py builds
+
 function(mlcore_add_kernels core)
   foreach(level IN LISTS MLCORE_ISA_LEVELS)
     set(objects mlcore_kernels_${level})
@@ -24,6 +26,7 @@ function(mlcore_add_kernels core)
       -ffp-contract=fast -fopenmp-simd -fno-exceptions -fno-rtti -fno-lto ${MLCORE_ISA_FLAGS_${level}})
     target_compile_definitions(${objects} PRIVATE
       MLCORE_ISA_NAMESPACE=isa_${level} MLCORE_ISA_LEVEL=${MLCORE_ISA_NUMBER_${level}})
+    add_dependencies(mlcore_kernels ${objects})
     target_sources(${core} PRIVATE $<TARGET_OBJECTS:${objects}>)
     string(TOUPPER ${level} upper)
     target_compile_definitions(${core} PUBLIC MLCORE_HAVE_${upper}=1)

@@ -1,6 +1,6 @@
 // Facts about the runtime: instruction-set level and thread count.
 #include "arrays.hpp"
-#include "mlcore/runtime/isa.hpp"
+#include "mlcore/runtime/isa_levels.hpp"
 #include "mlcore/runtime/threads.hpp"
 
 namespace mlcore::python {

@@ -11,9 +11,10 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from mlcore._core import _testing
 from numpy.typing import NDArray
 from scipy import special, stats
+
+from mlcore._core import _testing
 
 random = _testing.random
 

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "mlcore/runtime/isa_levels.hpp"
+
 namespace mlcore::runtime {
 
 IsaLevel isa_level_of_cpu() noexcept {

@@ -3,9 +3,9 @@
 // A kernel file F.kernel.cpp is compiled once per level into the namespace mlcore::isa_<level> and defines there a
 // function that returns its table. The driver declares the tables with MLCORE_DECLARE_KERNELS and picks one with
 // MLCORE_SELECT_KERNELS: no other code may name an isa_ namespace.
+//
+// Kernel files see this header through their tables, so it includes nothing of std.
 #pragma once
-#include <string>
-#include <vector>
 
 namespace mlcore::runtime {
 
@@ -15,7 +15,6 @@ enum class IsaLevel : int { kBase = 1, kV3 = 3, kV4 = 4 };
 IsaLevel isa_level() noexcept;
 /// The same, with MLCORE_ISA left out of account.
 IsaLevel isa_level_of_cpu() noexcept;
-std::vector<IsaLevel> isa_levels_compiled();
 const char* isa_name(IsaLevel level) noexcept;
 
 }  // namespace mlcore::runtime
