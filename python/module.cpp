@@ -7,6 +7,7 @@ void register_runtime(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_observer(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
+void register_cluster(py::module_& module);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -15,6 +16,7 @@ PYBIND11_MODULE(_core, module) {
   py::module_ testing = module.def_submodule("_testing", "Internals for the test suite.");
   register_errors(module);
   register_runtime(module);
+  register_cluster(module);
   register_testing_random(testing);
   register_testing_observer(testing);
   register_testing_runtime(testing);

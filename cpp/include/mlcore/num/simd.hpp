@@ -45,7 +45,7 @@ inline constexpr int kLanes = kVectorBytes / static_cast<int>(sizeof(T));
 
 template <class T>
 MLCORE_INLINE Vec<T> broadcast(T value) noexcept {
-  return Vec<T>{} + value;
+  return value - Vec<T>{};  // folds to a plain broadcast, which 0 + value would not (-0 + 0 is +0)
 }
 template <class T>
 MLCORE_INLINE Vec<T> load(const T* p) noexcept {
