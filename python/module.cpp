@@ -4,8 +4,10 @@
 namespace mlcore::python {
 void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
+void register_blas(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_observer(py::module_& testing);
+void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
 }  // namespace mlcore::python
@@ -17,7 +19,9 @@ PYBIND11_MODULE(_core, module) {
   register_errors(module);
   register_runtime(module);
   register_cluster(module);
+  register_blas(module);
   register_testing_random(testing);
   register_testing_observer(testing);
+  register_testing_blas(testing);
   register_testing_runtime(testing);
 }
