@@ -4,12 +4,12 @@
 namespace mlcore::python {
 void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
-void register_blas(py::module_& module);
+void register_finite(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_observer(py::module_& testing);
-void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
+void register_cluster_minibatch(py::module_& module);  // after register_cluster
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -18,10 +18,10 @@ PYBIND11_MODULE(_core, module) {
   py::module_ testing = module.def_submodule("_testing", "Internals for the test suite.");
   register_errors(module);
   register_runtime(module);
+  register_finite(module);
   register_cluster(module);
-  register_blas(module);
+  register_cluster_minibatch(module);
   register_testing_random(testing);
   register_testing_observer(testing);
-  register_testing_blas(testing);
   register_testing_runtime(testing);
 }
