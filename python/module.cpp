@@ -6,6 +6,7 @@ void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
 void register_finite(py::module_& module);
 void register_testing_random(py::module_& testing);
+void register_testing_num(py::module_& testing);
 void register_testing_observer(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
@@ -22,6 +23,7 @@ PYBIND11_MODULE(_core, module) {
   register_cluster(module);
   register_cluster_minibatch(module);
   register_testing_random(testing);
+  register_testing_num(testing);
   register_testing_observer(testing);
   register_testing_runtime(testing);
 }

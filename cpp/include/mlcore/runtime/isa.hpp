@@ -49,3 +49,24 @@ const char* isa_name(IsaLevel level) noexcept;
   MLCORE_PICK_V4(getter)              \
   MLCORE_PICK_V3(getter)              \
   return ::mlcore::isa_base::getter();
+
+// Body of a function that returns the table of a given level (tests compare all of them in one process); throws
+// std::invalid_argument (the driver includes <stdexcept>) for a level that this build or this CPU does not have.
+#ifdef MLCORE_HAVE_V3
+#define MLCORE_PICK_V3_AT(level, getter) \
+  if ((level) == ::mlcore::runtime::IsaLevel::kV3) return ::mlcore::isa_v3::getter();
+#else
+#define MLCORE_PICK_V3_AT(level, getter)
+#endif
+#ifdef MLCORE_HAVE_V4
+#define MLCORE_PICK_V4_AT(level, getter) \
+  if ((level) == ::mlcore::runtime::IsaLevel::kV4) return ::mlcore::isa_v4::getter();
+#else
+#define MLCORE_PICK_V4_AT(level, getter)
+#endif
+#define MLCORE_SELECT_KERNELS_AT(level, getter)                                                          \
+  if ((level) > ::mlcore::runtime::isa_level_of_cpu()) throw std::invalid_argument("level beyond the CPU"); \
+  MLCORE_PICK_V4_AT(level, getter)                                                                       \
+  MLCORE_PICK_V3_AT(level, getter)                                                                       \
+  if ((level) == ::mlcore::runtime::IsaLevel::kBase) return ::mlcore::isa_base::getter();                \
+  throw std::invalid_argument("level not compiled in");

@@ -1,1 +1,0 @@
-#include "mlcore/num/simd.hpp"
