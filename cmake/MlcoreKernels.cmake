@@ -20,10 +20,11 @@ function(mlcore_add_kernels core)
   foreach(level IN LISTS MLCORE_ISA_LEVELS)
     set(objects mlcore_kernels_${level})
     add_library(${objects} OBJECT ${ARGN})
+    set_target_properties(${objects} PROPERTIES MLCORE_KERNELS TRUE)
     target_include_directories(${objects} PRIVATE cpp/include cpp/src)
     target_link_libraries(${objects} PRIVATE mlcore_flags)
     target_compile_options(${objects} PRIVATE
-      -ffp-contract=fast -fopenmp-simd -fno-exceptions -fno-rtti -fno-lto ${MLCORE_ISA_FLAGS_${level}})
+      -fopenmp-simd -fno-exceptions -fno-rtti -fno-lto ${MLCORE_ISA_FLAGS_${level}})
     target_compile_definitions(${objects} PRIVATE
       MLCORE_ISA_NAMESPACE=isa_${level} MLCORE_ISA_LEVEL=${MLCORE_ISA_NUMBER_${level}})
     add_dependencies(mlcore_kernels ${objects})

@@ -5,9 +5,11 @@ namespace mlcore::python {
 void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
 void register_finite(py::module_& module);
+void register_blas(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_num(py::module_& testing);
 void register_testing_observer(py::module_& testing);
+void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
@@ -22,8 +24,10 @@ PYBIND11_MODULE(_core, module) {
   register_finite(module);
   register_cluster(module);
   register_cluster_minibatch(module);
+  register_blas(module);
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);
+  register_testing_blas(testing);
   register_testing_runtime(testing);
 }

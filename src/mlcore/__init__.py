@@ -4,7 +4,9 @@
 from . import _core as _core
 
 # isort: split
-from . import callbacks
+from . import _native_blas, callbacks
 from ._version import __version__
 
 __all__ = ["__version__", "callbacks"]
+
+_blas_status = _native_blas.install()

@@ -1,5 +1,7 @@
 // Non-owning views of the caller's data. Plain structs: they may be passed to kernels.
 #pragma once
+#include <type_traits>
+
 #include "mlcore/base/types.hpp"
 
 namespace mlcore {
@@ -16,6 +18,12 @@ struct MatrixView {
   bool is_row_major() const noexcept { return col_stride == 1; }
   T* row(Index i) const noexcept { return data + i * row_stride; }
   T& operator()(Index i, Index j) const noexcept { return data[i * row_stride + j * col_stride]; }
+  /// A writable view is a read-only one.
+  operator MatrixView<const T>() const noexcept
+    requires(!std::is_const_v<T>)
+  {
+    return {data, rows, cols, row_stride, col_stride};
+  }
 };
 
 template <class T>
@@ -41,6 +49,11 @@ struct VectorView {
 
   bool empty() const noexcept { return size == 0; }
   T& operator[](Index i) const noexcept { return data[i]; }
+  operator VectorView<const T>() const noexcept
+    requires(!std::is_const_v<T>)
+  {
+    return {data, size};
+  }
 };
 
 }  // namespace mlcore

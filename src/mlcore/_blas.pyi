@@ -1,0 +1,6 @@
+"""Signatures of the Cython module that finds SciPy's BLAS."""
+
+from typing import Any
+
+def integer_bits(text: str, function: str) -> int: ...
+def entry_points(blas: dict[str, Any], lapack: dict[str, Any]) -> tuple[dict[str, int], int]: ...
