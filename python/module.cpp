@@ -6,6 +6,7 @@ void register_errors(py::module_& module);
 void register_runtime(py::module_& module);
 void register_finite(py::module_& module);
 void register_blas(py::module_& module);
+void register_build_info(py::module_& module);
 void register_testing_random(py::module_& testing);
 void register_testing_num(py::module_& testing);
 void register_testing_observer(py::module_& testing);
@@ -25,6 +26,7 @@ PYBIND11_MODULE(_core, module) {
   register_cluster(module);
   register_cluster_minibatch(module);
   register_blas(module);
+  register_build_info(module);
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);

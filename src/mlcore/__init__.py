@@ -4,9 +4,8 @@
 from . import _core as _core
 
 # isort: split
-from . import _native_blas, callbacks
+from . import callbacks
+from ._config import show_config  # the import also hands SciPy's BLAS to the core
 from ._version import __version__
 
-__all__ = ["__version__", "callbacks"]
-
-_blas_status = _native_blas.install()
+__all__ = ["__version__", "callbacks", "show_config"]

@@ -1,6 +1,6 @@
 """Signatures of the native module. Its submodules cannot be imported by name, so they are attributes here."""
 
-from typing import Any
+from typing import Any, TypedDict
 
 # Families: `_core.cluster.kmeans_fit(...)` and so on.
 cluster: Any
@@ -22,3 +22,13 @@ def cgroup_quota(root: str = "/sys/fs/cgroup", proc_self_cgroup: str = "/proc/se
 def install_blas(addresses: dict[str, int], int_bits: int) -> None: ...
 def uninstall_blas() -> None: ...
 def blas_info() -> tuple[bool, int]: ...
+
+# build
+class _BuildInfo(TypedDict):
+    compiler: str
+    build_type: str
+    flags: str
+    openmp_date: int
+    openmp_library: str
+
+def build_info() -> _BuildInfo: ...

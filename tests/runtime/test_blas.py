@@ -575,9 +575,9 @@ def test_import_works_without_the_cython_module():
 import sys
 sys.modules["mlcore._blas"] = None
 import mlcore
-print(mlcore._blas_status)
+print(mlcore._config.blas_status)
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "serving='own'" in run.stdout
     assert "ImportError" in run.stdout or "ModuleNotFoundError" in run.stdout
-    assert mlcore._blas_status.serving == "scipy"
+    assert mlcore._config.blas_status.serving == "scipy"
