@@ -1,9 +1,10 @@
-// Mini-batch k-means in mlcore._core.cluster.
+// Mini-batch k-means and the different rows of small data in mlcore._core.cluster.
 #include <algorithm>
 #include <exception>
 
 #include "arrays.hpp"
 #include "csr.hpp"
+#include "mlcore/cluster/distinct_rows.hpp"
 #include "mlcore/cluster/minibatch.hpp"
 
 namespace mlcore::python {
@@ -103,7 +104,14 @@ py::tuple step(const View& x, const std::optional<Array<T>>& weights, const Arra
                         report.reassigned);
 }
 
-/// Registers both functions for one kind of X.
+template <class T, class View>
+py::tuple distinct(const View& x, const std::optional<Array<T>>& weights) {
+  cluster::DistinctRows<T> found = cluster::distinct_rows(x, vector_view<T>(weights, "sample_weight"));
+  return py::make_tuple(to_array(std::move(found.rows), {found.count}),
+                        to_array(std::move(found.weights), {found.count}));
+}
+
+/// Registers the functions for one kind of X.
 template <class T, class Argument, class AsView>
 void define(py::module_& m, AsView as_view) {
   using Weights = std::optional<Array<T>>;
@@ -118,6 +126,10 @@ void define(py::module_& m, AsView as_view) {
       py::arg("X").noconvert(), py::arg("sample_weight").noconvert().none(true), py::arg("centers").noconvert(),
       py::arg("batch_size"), py::arg("max_steps"), py::arg("tol"), py::arg("patience"), py::arg("reassignment_ratio"),
       py::arg("seed"), py::arg("n_threads"), py::arg("observer") = py::none());
+  m.def(
+      "distinct_rows",
+      [=](const Argument& X, const Weights& sample_weight) { return distinct<T>(as_view(X), sample_weight); },
+      py::arg("X").noconvert(), py::arg("sample_weight").noconvert().none(true));
   m.def(
       "minibatch_step",
       [=](const Argument& X, const Weights& sample_weight, const Array<T>& centers, const Array<double>& counts,

@@ -169,6 +169,7 @@ def test_weights():
     assert check_weights(None, X) is None
     assert check_weights([1, 2, 3], X).dtype == np.float32
     np.testing.assert_array_equal(check_weights(2.0, X), [2, 2, 2])
+    assert check_weights(np.ones(3), X) is None
     given = np.array([1, 0, 2], dtype=np.float32)
     assert check_weights(given, X) is given
     for bad, kind, words in [

@@ -187,13 +187,14 @@ def check_weights(sample_weight: Any, X: Any) -> npt.NDArray[Any] | None:
     Parameters
     ----------
     sample_weight : None, number or array-like of shape (n_samples,)
-        None means ones and stays None.
+        None means ones.
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Gives length and dtype.
 
     Returns
     -------
     weights : ndarray of shape (n_samples,) with the dtype of X, or None
+        None when all weights are 1, so that both ways to say so give the same result.
 
     Raises
     ------
@@ -205,11 +206,12 @@ def check_weights(sample_weight: Any, X: Any) -> npt.NDArray[Any] | None:
     if sample_weight is None:
         return None
     weights: npt.NDArray[Any] = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-    if weights.min() < 0:
+    lowest = weights.min()
+    if lowest < 0:
         raise ValueError("Negative values in data passed to `sample_weight`")
     if not weights.any():  # scikit-learn says so itself from 1.9 on
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    return weights
+    return None if lowest == 1 == weights.max() else weights
 
 
 def native_threads(n_jobs: int | None) -> int:

@@ -190,13 +190,15 @@ template <class T, class View>
 FitReport fit(const View& x, VectorView<const T> weights, const MiniBatchSpec& spec, MiniBatchState<T>& state) {
   check(x, weights, state);
   require(spec.batch_size > 0 && spec.max_steps > 0, "batch_size and the number of steps must be positive");
-  const Index n = x.rows, size = spec.batch_size;
+  const Index n = x.rows, size = std::min(n, spec.batch_size);
   const int threads = runtime::resolve_threads(spec.n_jobs).threads;
   const double limit = spec.tolerance > 0 ? spec.tolerance * column_moments(rows_of(x), threads).mean_variance : 0;
   const double newest = std::min(1.0, 2.0 * static_cast<double>(size) / static_cast<double>(n + 1));
 
-  auto batch = batch_of(x, size);
-  Buffer<T> batch_weights(weights.empty() ? 0 : size);
+  // A batch as large as the data is the data: the same cost, and no noise from drawing rows twice or not at all.
+  const bool whole = size >= n;
+  auto batch = batch_of(x, whole ? 0 : size);
+  Buffer<T> batch_weights(weights.empty() || whole ? 0 : size);
   StepWorkspace work(size, state.clusters, x.cols);
   std::vector<Index> rows(static_cast<std::size_t>(size));
   runtime::Interrupt interrupt;
@@ -207,17 +209,22 @@ FitReport fit(const View& x, VectorView<const T> weights, const MiniBatchSpec& s
   Index stalled = 0;
   for (Index number = 1; number <= spec.max_steps; ++number) {
     interrupt.poll();
-    Stream stream(spec.seed, Purpose::kMiniBatch, state.step);
-    for (Index& row : rows) row = stream.index(n);
-    // The order of a batch is free: read X in its own order.
-    std::sort(rows.begin(), rows.end());
-    for (Index position = 0; position < size; ++position) {
-      const Index row = rows[static_cast<std::size_t>(position)];
-      batch.add(position, row);
-      if (!weights.empty()) batch_weights[position] = weights[row];
+    MiniBatchStep done;
+    if (whole) {
+      done = step(x, weights, spec.reassignment_ratio, spec.seed, threads, work, state);
+    } else {
+      Stream stream(spec.seed, Purpose::kMiniBatch, state.step);
+      for (Index& row : rows) row = stream.index(n);
+      // The order of a batch is free: read X in its own order.
+      std::sort(rows.begin(), rows.end());
+      for (Index position = 0; position < size; ++position) {
+        const Index row = rows[static_cast<std::size_t>(position)];
+        batch.add(position, row);
+        if (!weights.empty()) batch_weights[position] = weights[row];
+      }
+      const VectorView<const T> own{batch_weights.data(), batch_weights.size()};
+      done = step(batch.view(), own, spec.reassignment_ratio, spec.seed, threads, work, state);
     }
-    const VectorView<const T> own{batch_weights.data(), batch_weights.size()};
-    const MiniBatchStep done = step(batch.view(), own, spec.reassignment_ratio, spec.seed, threads, work, state);
 
     const double mean = done.inertia / static_cast<double>(size);
     // The first batch is judged by the starting centres and says nothing about the steps.

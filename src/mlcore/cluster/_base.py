@@ -7,35 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from .._validation import check_data, check_weights, native_matrix, native_threads
 
-__all__ = ["CentroidClusterer", "check_centers"]
-
-
-def check_centers(centers: Any, n_clusters: int, X: Any) -> npt.NDArray[Any]:
-    """Starting centres given by the user: finite, of the dtype of X and of shape (n_clusters, n_features).
-
-    Raises
-    ------
-    ValueError
-        If the centres are not finite numbers or have another shape; scikit-learn's wording.
-    """
-    checked: npt.NDArray[Any] = check_array(centers, dtype=X.dtype, order="C")
-    if checked.shape[0] != n_clusters:
-        raise ValueError(
-            f"The shape of the initial centers {checked.shape} does not match the number of clusters "
-            f"{n_clusters}."
-        )
-    if checked.shape[1] != X.shape[1]:
-        raise ValueError(
-            f"The shape of the initial centers {checked.shape} does not match the number of features of the "
-            f"data {X.shape[1]}."
-        )
-    return checked
+__all__ = ["CentroidClusterer", "centers_like"]
 
 
 def centers_like(centers: npt.NDArray[Any], X: Any) -> npt.NDArray[Any]:

@@ -27,13 +27,8 @@ from .._validation import (
     validate_parameters,
 )
 from ._base import CentroidClusterer, centers_like
-from ._kmeans import (
-    ALGORITHMS,
-    INITS,
-    called_init,
-    sensible_algorithm,
-    warn_of_unused,
-)
+from ._kmeans import ALGORITHMS, sensible_algorithm, warn_of_unused
+from ._starts import INITS, SMALL, called_init, small_starts
 
 __all__ = ["BisectingKMeans"]
 
@@ -250,11 +245,12 @@ class BisectingKMeans(CentroidClusterer):
         part_weights = None if weights is None else weights[rows]
         if part_weights is not None and not part_weights.any():
             part_weights = None  # any split of rows without weight is as good
-        if callable(self.init):
-            init: Any = np.stack([called_init(self.init, part, 2, generator) for _ in range(self.n_init)])
-        else:
-            init = str(self.init)
         seed = draw_seed(generator)
+        init: Any = self.init
+        if callable(init):
+            init = np.stack([called_init(init, part, 2, generator) for _ in range(self.n_init)])
+        elif len(rows) <= SMALL:
+            init = small_starts(part, part_weights, 2, str(init), int(self.n_init), seed, threads)
         listener = _told(self.verbose)
         labels, _, centers, *_ = _core.cluster.kmeans_fit(
             native_matrix(part), part_weights, init, 2, int(self.n_init), algorithm, int(self.max_iter),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -26,40 +26,22 @@ from .._validation import (
     native_threads,
     validate_parameters,
 )
-from ._base import CentroidClusterer, check_centers
+from ._base import CentroidClusterer
+from ._starts import (
+    INITS,
+    SMALL,
+    Init,
+    called_init,
+    check_centers,
+    is_named,
+    number_of_runs,
+    small_starts,
+    warn_of_ignored_runs,
+)
 
 __all__ = ["KMeans", "k_means", "kmeans_plusplus"]
 
 ALGORITHMS = ("auto", "lloyd", "elkan", "hamerly", "exponion", "yinyang")
-INITS = ("k-means++", "k-means||", "random")
-
-#: An explicit array, the name of a method, or a function (X, n_clusters, random_state) -> centres.
-Init = str | Callable[..., Any] | Sequence[Any] | npt.NDArray[Any]
-
-
-def is_named(init: Init) -> bool:
-    """True for the name of a method, False for centres and functions."""
-    return isinstance(init, str)
-
-
-def number_of_runs(n_init: int | str, init: Init, *, auto: int) -> int:
-    """Resolve ``n_init="auto"``: ``auto`` runs for cheap random starts, one for all others."""
-    if n_init != "auto":
-        return int(n_init)
-    return auto if callable(init) or (is_named(init) and init == "random") else 1
-
-
-def warn_of_ignored_runs(n_init: int, init: Init, name: str) -> int:
-    """Number of runs that make sense: explicit centres give the same result each time."""
-    if n_init > 1 and not is_named(init) and not callable(init):
-        warnings.warn(
-            f"Explicit initial center position passed: performing only one init in {name} instead of "
-            f"n_init={n_init}.",
-            RuntimeWarning,
-            stacklevel=4,
-        )
-        return 1
-    return n_init
 
 
 def sensible_algorithm(algorithm: str, n_clusters: int) -> str:
@@ -72,11 +54,6 @@ def sensible_algorithm(algorithm: str, n_clusters: int) -> str:
         stacklevel=4,
     )
     return "lloyd"
-
-
-def called_init(init: Callable[..., Any], X: Any, n_clusters: int, random_state: Any) -> npt.NDArray[Any]:
-    """Centres from the user's function, checked."""
-    return check_centers(init(X, n_clusters, random_state=random_state), n_clusters, X)
 
 
 def mean_column_variance(X: Any) -> float:
@@ -318,7 +295,7 @@ class KMeans(CentroidClusterer):
         n_init = number_of_runs(self.n_init, self.init, auto=10)
         self._n_init = n_init = warn_of_ignored_runs(n_init, self.init, type(self).__name__)
         algorithm = sensible_algorithm(self.algorithm, self.n_clusters)
-        init, seed = self._starting_points(X, n_init)
+        init, seed = self._starting_points(X, weights, n_init, threads)
 
         def run(observer: Any) -> Any:
             return _core.cluster.kmeans_fit(
@@ -338,10 +315,15 @@ class KMeans(CentroidClusterer):
         self.n_iter_ = n_iter
         return self
 
-    def _starting_points(self, X: Any, n_init: int) -> tuple[str | npt.NDArray[Any], int]:
+    def _starting_points(
+        self, X: Any, weights: npt.NDArray[Any] | None, n_init: int, threads: int
+    ) -> tuple[str | npt.NDArray[Any], int]:
         """``init`` and ``seed`` as the native fit takes them."""
         if is_named(self.init):
-            return str(self.init), draw_seed(self.random_state)
+            name, seed = str(self.init), draw_seed(self.random_state)
+            if X.shape[0] > SMALL:
+                return name, seed
+            return small_starts(X, weights, int(self.n_clusters), name, n_init, seed, threads), seed
         if callable(self.init):
             generator = check_random_state(self.random_state)
             starts = [called_init(self.init, X, self.n_clusters, generator) for _ in range(n_init)]

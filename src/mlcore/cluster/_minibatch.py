@@ -24,8 +24,19 @@ from .._validation import (
     native_threads,
     validate_parameters,
 )
-from ._base import CentroidClusterer, check_centers
-from ._kmeans import INITS, Init, called_init, is_named, number_of_runs, warn_of_ignored_runs
+from ._base import CentroidClusterer
+from ._starts import (
+    INITS,
+    SMALL,
+    Init,
+    called_init,
+    check_centers,
+    is_named,
+    number_of_runs,
+    small_starts,
+    take_rows,
+    warn_of_ignored_runs,
+)
 
 __all__ = ["MiniBatchKMeans"]
 
@@ -346,26 +357,28 @@ class MiniBatchKMeans(CentroidClusterer):
             return called_init(self.init, X, self.n_clusters, generator)
         if not is_named(self.init):
             return check_centers(self.init, self.n_clusters, X)
-        if size < X.shape[0]:
-            X, weights = _sample(X, weights, generator, size)
+        X, weights = _sample(X, weights, generator, size)
         k, seed = int(self.n_clusters), draw_seed(generator)
+        if X.shape[0] <= SMALL:
+            start: npt.NDArray[Any] = small_starts(X, weights, k, str(self.init), 1, seed, threads)[0]
+            return start
         if self.init == "k-means||":
-            centers: npt.NDArray[Any] = _core.cluster.kmeans_parallel_init(
-                native_matrix(X), weights, k, seed, threads
-            )
-            return centers
+            drawn: npt.NDArray[Any]
+            drawn = _core.cluster.kmeans_parallel_init(native_matrix(X), weights, k, seed, threads)
+            return drawn
         if self.init == "k-means++":
             rows = _core.cluster.kmeans_plusplus(native_matrix(X), weights, k, 0, seed, threads)
         else:
             rows = _distinct_rows(X.shape[0], weights, k, generator)
-        chosen = X[rows]
-        return np.ascontiguousarray(chosen if isinstance(chosen, np.ndarray) else chosen.toarray())
+        return take_rows(X, rows)
 
 
 def _sample(
     X: Any, weights: npt.NDArray[Any] | None, generator: np.random.RandomState, size: int
 ) -> tuple[Any, npt.NDArray[Any] | None]:
-    """``size`` rows drawn with replacement, and their weights (at least one of which is not zero)."""
+    """``size`` rows drawn with replacement and their weights, one of them positive; else simply all rows."""
+    if size >= X.shape[0]:
+        return X, weights
     rows = generator.randint(0, X.shape[0], size)
     if weights is None:
         return X[rows], None

@@ -62,7 +62,8 @@ struct MiniBatchSpec {
   MiniBatchObserver observer;
 };
 
-/// Steps with batches drawn uniformly with replacement, starting from state.centers. objective of the report: the
+/// Steps with batches drawn uniformly with replacement (or all rows, when batch_size >= n), starting from
+/// state.centers. objective of the report: the
 /// smoothed mean inertia, an exponentially weighted average with weight min(1, 2 |B| / (n + 1)) on the newest batch.
 template <class T>
 FitReport minibatch_fit(const MatrixView<const T>& x, VectorView<const T> weights, const MiniBatchSpec& spec,
