@@ -1,0 +1,1 @@
+"""Benchmarks: `micro` times kernels and estimators, `compare` sets them beside other libraries."""
