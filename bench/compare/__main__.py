@@ -1,4 +1,4 @@
-"""``python -m bench.compare AREA``: measure, then write a table (Markdown), the raw numbers (JSON), a plot."""
+"""``python -m bench.compare AREA``: measure, then write a table (Markdown), the raw numbers (JSON), a plot"""
 
 from __future__ import annotations
 

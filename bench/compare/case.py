@@ -95,7 +95,7 @@ class Row:
     check       (arrays, outcome) -> numbers measured outside the timed part, the same way for everybody
     warm        arrays of a small case that is run once, untimed: imports, thread pools and first-call costs
                 are not part of the row. None: no warm-up call
-    goals       least wanted ratios (a peer's time / our time) by package; BEST stands for the best peer of all
+    goals       least wanted ratios (a peer's time / our time) by package; BEST: of the best of all
     objective   key of `check` that all contenders minimise; a peer that ends more than `slack` (relative)
                 above the reference is shown but is not the best peer
     calls       timed calls in one process; the median counts. More than 1 only where one call is short

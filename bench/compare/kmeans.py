@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import Area, Arrays, Case, Contender, Job, Outcome, Row, Unavailable, Work
+from .case import BEST, Area, Arrays, Case, Contender, Job, Outcome, Row, Unavailable, Work
 from .data import Source, blobs, random_rows, sparse_topics, tfidf
 
 MAX_ITER = 300
@@ -137,11 +137,15 @@ def step_of(load: Callable[[], Any], show: Callable[[Any], Outcome] = report, **
 def predict_of(
     load: Callable[[], Any], show: Callable[[np.ndarray], np.ndarray] = np.asarray, **given: Any
 ) -> Any:
-    """Contender function: labels of all rows. Fitted to the centres as data, which leaves them unmoved."""
+    """Contender function: labels of all rows. Fitted to the centres as data, which leaves them unmoved.
+
+    Each centre is there twice because scikit-learn-intelex does not take over a fit with as many rows as
+    clusters.
+    """
 
     def prepare(case: Case) -> Job:
         X, init, KMeans = case["X"], case["init"], load()
-        model = KMeans(len(init), init=init, n_init=1, max_iter=1, **given).fit(init)
+        model = KMeans(len(init), init=init, n_init=1, max_iter=1, **given).fit(np.concatenate([init, init]))
         return Job(lambda: Outcome(show(model.predict(X)), model.cluster_centers_))
 
     return prepare
@@ -424,7 +428,15 @@ def fit_row(
     name: str, title: str, make: Any, goal: float | None, contenders: tuple[Contender, ...] = FITS
 ) -> Row:
     return Row(
-        name, title, contenders, make, distances(whole_fit), check_fit, LLOYD, warm=few_rows, goal=goal
+        name,
+        title,
+        contenders,
+        make,
+        distances(whole_fit),
+        check_fit,
+        LLOYD,
+        warm=few_rows,
+        goals={BEST: goal} if goal else {},
     )
 
 
@@ -466,7 +478,7 @@ def rows() -> tuple[Row, ...]:
                 check_fit,
                 LLOYD,
                 warm=few_rows,
-                goal=goal,
+                goals={BEST: goal},
                 calls=3,
             )
         )
@@ -481,7 +493,7 @@ def rows() -> tuple[Row, ...]:
                 check_seeds,
                 "scikit-learn",
                 warm=few_rows,
-                goal=1.0,
+                goals={"scikit-learn": 10.0, "scikit-learn-intelex": 1.0},
                 slack=float("inf"),
             )
         )
@@ -496,7 +508,7 @@ def rows() -> tuple[Row, ...]:
                 check_fit,
                 "scikit-learn",
                 warm=few_rows,
-                goal=1.5,
+                goals={BEST: 1.5},
                 calls=5,
             )
         )
@@ -510,7 +522,7 @@ def rows() -> tuple[Row, ...]:
             check_fit,
             LLOYD,
             warm=dict,
-            goal=5.0,
+            goals={"scikit-learn": 5.0},
             calls=300,
         )
     )
@@ -546,7 +558,7 @@ def rows() -> tuple[Row, ...]:
                 "mlcore 1 thread",
                 ours="mlcore all threads",
                 warm=dict,
-                goal=0.95,
+                goals={BEST: 0.95},
                 calls=calls,
             )
         )

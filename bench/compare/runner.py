@@ -169,7 +169,7 @@ def run_row(
         entry: dict[str, Any] = {
             "name": row.name,
             "title": row.title,
-            "goal": row.goal,
+            "goals": dict(row.goals),
             "reference": row.reference,
             "ours": row.ours,
             "objective": row.objective,
@@ -177,6 +177,7 @@ def run_row(
             "threads": threads,
             "when": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
             "absent": {**absent, **failed},
+            "packages": {c.name: c.package for c in row.contenders},
             "contenders": {
                 name: summarise(runs[name]) for name in names if runs[name] and name not in failed
             },
