@@ -19,14 +19,24 @@
 #include "mlcore/base/types.hpp"
 #include "mlcore/runtime/threads.hpp"
 
-#ifdef _OPENMP
+// MLCORE_STD_THREADS is for the thread sanitizer alone: it does not see how libgomp starts and joins threads and reports
+// races that are none. There a region is made of std::thread; barriers, blocks and reductions are the same code.
+#ifdef MLCORE_STD_THREADS
+#include <thread>
+#elif defined(_OPENMP)
 #include <omp.h>
 #endif
 
 namespace mlcore::runtime {
 
+#ifdef MLCORE_STD_THREADS
+inline thread_local bool inside_std_region = false;
+#endif
+
 inline bool in_parallel_region() noexcept {
-#ifdef _OPENMP
+#ifdef MLCORE_STD_THREADS
+  return inside_std_region;
+#elif defined(_OPENMP)
   return omp_in_parallel() != 0;
 #else
   return false;
@@ -169,20 +179,39 @@ class Team {
   const int members_;
 };
 
-/// fn(team) on each of `threads` members inside one OpenMP region; rethrows what they threw. The team is smaller where
+/// body(member, members) on every thread of one region; the caller is member 0. Here alone threads begin and end.
+template <class Body>
+void parallel_region(int threads, Body&& body) {
+#ifdef MLCORE_STD_THREADS
+  const auto member = [&](int number) {
+    inside_std_region = true;
+    body(number, threads);
+    inside_std_region = false;
+  };
+  std::vector<std::thread> others;
+  for (int number = 1; number < threads; ++number) others.emplace_back(member, number);
+  member(0);
+  for (std::thread& other : others) other.join();
+#elif defined(_OPENMP)
+#pragma omp parallel num_threads(threads)
+  body(omp_get_thread_num(), omp_get_num_threads());
+#else
+  static_cast<void>(threads);
+  body(0, 1);
+#endif
+}
+
+/// fn(team) on each of `threads` members inside one parallel_region; rethrows what they threw. The team is smaller where
 /// the runtime refuses threads, and one inside another region or in a forked child. Loops over phases must end when
 /// team.failed(). There is no barrier at the start: the caller works while the others wake up.
 template <class Fn>
 void parallel_team(int threads, Fn&& fn) {
-#ifdef _OPENMP
   if (threads > 1 && !in_parallel_region() && !in_forked_child()) {
     Team::Shared shared;
-#pragma omp parallel num_threads(threads)
-    Team(shared, omp_get_thread_num(), omp_get_num_threads()).run(fn);
+    parallel_region(threads, [&](int member, int members) { Team(shared, member, members).run(fn); });
     shared.failure.rethrow();
     return;
   }
-#endif
   Team::Shared shared;
   Team team(shared, 0, 1);
   fn(team);
