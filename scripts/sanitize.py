@@ -1,16 +1,18 @@
 """Run the tests with the address + undefined sanitizers, and the parallel ones with the thread sanitizer.
 
-Each sanitizer has its own build below build/sanitize, installed beside a copy of the package; an environment of its
-own borrows the packages of this one, but not its editable install. First cpp/tests/faults.cpp shows that the
-sanitizer in force reports a fault, then pytest runs with the sanitizer's library preloaded.
+Each sanitizer has its own build below build/sanitize, installed beside a copy of the package; an
+environment of its own borrows the packages of this one, but not its editable install. First
+cpp/tests/faults.cpp shows that the sanitizer in force reports a fault, then pytest runs with the
+sanitizer's library preloaded.
 
-Address + undefined: OpenMP as always. Leak detection is off under Python, which frees little at its end; the pure C++
-program runs with it.
+Address + undefined: OpenMP as always. Leak detection is off under Python, which frees little at its end;
+the pure C++ program runs with it.
 
-Thread: libgomp is not instrumented, so the sanitizer cannot see that a region starts after what came before it and
-ends before what follows, and reports races that are none. This build therefore makes its regions of std::thread
-(MLCORE_THREADS=std changes the one function parallel_region). Barriers, block hand-out, reductions, exceptions and
-every driver on top of them are the code that users run. What is not covered: libgomp's own start and join.
+Thread: libgomp is not instrumented, so the sanitizer cannot see that a region starts after what came before
+it and ends before what follows, and reports races that are none. This build therefore makes its regions of
+std::thread (MLCORE_THREADS=std changes the one function parallel_region). Barriers, block hand-out,
+reductions, exceptions and every driver on top of them are the code that users run. What is not covered:
+libgomp's own start and join.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ ADDRESS = Sanitizer(
     name="address",
     flags="address;undefined",
     threads="openmp",
-    # libstdc++ as well: the sanitizer looks for __cxa_throw when it starts, and Python itself does not bring it.
+    # libstdc++ as well: the sanitizer looks for __cxa_throw when it starts, and Python itself does not
+    # bring it.
     libraries=("libasan.so", "libstdc++.so"),
     faults=("heap", "undefined"),
     options={
@@ -69,7 +72,7 @@ THREAD = Sanitizer(
     faults=("race", "barrier"),
     options={"TSAN_OPTIONS": "exitcode=66"},
     python_options={
-        "TSAN_OPTIONS": "exitcode=66:halt_on_error=1:ignore_noninstrumented_modules=1:second_deadlock_stack=1:"
+        "TSAN_OPTIONS": "exitcode=66:halt_on_error=1:ignore_noninstrumented_modules=1:"
         f"suppressions={ROOT / 'scripts/tsan.supp'}",
     },
     tests=("tests/runtime/test_parallel.py", "tests/cluster"),
@@ -91,7 +94,9 @@ def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess
 def must(*command: str | Path) -> str:
     done = run(*command)
     if done.returncode:
-        sys.exit(f"sanitize: {' '.join(map(str, command))} failed\n{done.stdout[-6000:]}{done.stderr[-6000:]}")
+        sys.exit(
+            f"sanitize: {' '.join(map(str, command))} failed\n{done.stdout[-6000:]}{done.stderr[-6000:]}"
+        )
     return done.stdout
 
 
@@ -143,7 +148,11 @@ def prove(sanitizer: Sanitizer, folder: Path) -> None:
         done = run(program, fault, **sanitizer.options)
         if done.returncode == 0:
             sys.exit(f"sanitize: {sanitizer.name}: the deliberate fault '{fault}' was not reported")
-        lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "WARNING" in line or "runtime" in line]
+        lines = [
+            line
+            for line in done.stderr.splitlines()
+            if "ERROR" in line or "WARNING" in line or "runtime" in line
+        ]
         print(f"  reported, as it must be: {fault}: {lines[0].strip() if lines else done.returncode}")
 
 

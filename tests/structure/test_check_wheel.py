@@ -65,7 +65,9 @@ def check(folder: Path, contents: dict[str, bytes], platform: str = PLATFORM) ->
     with zipfile.ZipFile(wheel, "w") as archive:
         for name, data in contents.items():
             archive.writestr(name, data)
-    done = subprocess.run([sys.executable, str(SCRIPT), str(wheel)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), str(wheel)], capture_output=True, text=True, timeout=60
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -136,7 +138,9 @@ def test_libgomp_linked_statically(good: dict[str, bytes], tmp_path: Path) -> No
 
 
 def test_libgomp_of_the_machine(good: dict[str, bytes], tmp_path: Path) -> None:
-    system = shared(tmp_path, "libgomp.so.1", 'extern "C" void GOMP_parallel() {}\n', "-Wl,-soname,libgomp.so.1")
+    system = shared(
+        tmp_path, "libgomp.so.1", 'extern "C" void GOMP_parallel() {}\n', "-Wl,-soname,libgomp.so.1"
+    )
     status, output = check(tmp_path, with_core(good, tmp_path, CORE, str(system), RUN_PATH))
     assert status == 1, output
     assert "needs libgomp.so.1, which is not in the wheel" in output
@@ -150,7 +154,9 @@ def test_run_path_leads_elsewhere(good: dict[str, bytes], tmp_path: Path) -> Non
 
 def test_exported_symbols(good: dict[str, bytes], tmp_path: Path) -> None:
     source = CORE + '__attribute__((visibility("default"))) int leaked() { return 1; }\n'
-    status, output = check(tmp_path, with_core(good, tmp_path, source, runtime_library(good, tmp_path), RUN_PATH))
+    status, output = check(
+        tmp_path, with_core(good, tmp_path, source, runtime_library(good, tmp_path), RUN_PATH)
+    )
     assert status == 1, output
     assert "exports 1 symbols besides its entry point" in output
 
@@ -158,7 +164,9 @@ def test_exported_symbols(good: dict[str, bytes], tmp_path: Path) -> None:
 def test_newer_glibc_than_the_tag_promises(good: dict[str, bytes], tmp_path: Path) -> None:
     # pow@GLIBC_2.29 is what any program on a current system gets.
     source = CORE + 'extern "C" double pow(double, double);\ndouble f(double x) { return pow(x, x); }\n'
-    source = source.replace("GOMP_parallel(); return", "extern double f(double); f(2); GOMP_parallel(); return")
+    source = source.replace(
+        "GOMP_parallel(); return", "extern double f(double); f(2); GOMP_parallel(); return"
+    )
     contents = with_core(good, tmp_path, source, runtime_library(good, tmp_path), RUN_PATH, "-lm")
     status, output = check(tmp_path, contents, platform="manylinux_2_17_x86_64")
     if "GLIBC_2.29" not in output:

@@ -1,4 +1,4 @@
-"""What the README promises exists: its example runs, its names are public, its markers are where bench.compare looks."""
+"""What the README promises exists: the example runs, the names are public, the markers are in their place."""
 
 from __future__ import annotations
 
