@@ -65,75 +65,73 @@ std::pair<double, double> run_reduce_ordered(const Array<double>& values, Index 
 }
 
 struct TeamReport {
-  std::vector<int> entered;  // phases that ran at least one block or `once`
-  std::vector<int> rounds;   // rounds a member began
+  std::vector<int> entered;  // blocks, and `once`, that ran in each round
+  int begun = 0;             // rounds
   int size = 0;
   std::string error;  // of the exception that left the team
 };
 
-// `rounds` rounds of for_each(blocks) and once, left when failed(). Fails in (round, block) pairs, in `once` of given
-// rounds, and outside the phases in (round, member) pairs.
+// `rounds` rounds of for_each(blocks) and once. Fails in (round, block) pairs and in `once` of given rounds.
 TeamReport run_team(int threads, int rounds, Index blocks, const std::vector<std::pair<int, Index>>& failing_blocks,
-                    const std::vector<int>& failing_once, const std::vector<std::pair<int, int>>& failing_outside,
-                    bool look, double work_us) {
+                    const std::vector<int>& failing_once, double work_us) {
   std::vector<std::atomic<int>> entered(static_cast<std::size_t>(2 * rounds));
-  std::vector<std::atomic<int>> begun(static_cast<std::size_t>(std::max(threads, 1)));
-  std::atomic<int> size{0};
   TeamReport report;
   const auto in = [](const auto& list, const auto& item) {
     return std::find(list.begin(), list.end(), item) != list.end();
   };
   try {
     runtime::parallel_team(threads, [&](Team& team) {
-      size.store(team.size());
+      report.size = team.size();
       for (int round = 0; round < rounds; ++round) {
-        begun[static_cast<std::size_t>(team.member())].fetch_add(1);
-        if (in(failing_outside, std::pair<int, int>(round, team.member()))) fail("member", team.member());
+        ++report.begun;
         team.for_each(blocks, [&](Index block) {
           work_for(work_us);
           entered[static_cast<std::size_t>(2 * round)].fetch_add(1);
           if (in(failing_blocks, std::pair<int, Index>(round, block))) fail("block", block);
         });
-        if (look && team.failed()) break;
         team.once([&] {
           entered[static_cast<std::size_t>(2 * round + 1)].fetch_add(1);
           if (in(failing_once, round)) fail("once", round);
         });
-        if (look && team.failed()) break;
       }
     });
   } catch (const std::runtime_error& error) {
     report.error = error.what();
   }
   report.entered = plain(entered);
-  report.rounds = plain(begun);
-  report.size = size.load();
   return report;
 }
 
-// Members that saw another count than `members * round` after the barrier of a round: must be 0.
-Index run_barriers(int threads, int rounds) {
-  std::atomic<Index> arrived{0};
+// Many short phases, each reading what other blocks wrote in the one before, without any atomic: errors seen, must be
+// 0. Counts too what only a wrong member number can bring about: two threads in one member's place.
+Index run_phases(int threads, int rounds, Index blocks) {
+  std::vector<Index> values(static_cast<std::size_t>(blocks), 0), next(static_cast<std::size_t>(blocks), 0);
+  std::vector<std::atomic<int>> places(static_cast<std::size_t>(std::max(threads, 1)));
   std::atomic<Index> wrong{0};
-  Index plain_count = 0;  // not atomic: the barrier alone orders it
   runtime::parallel_team(threads, [&](Team& team) {
-    for (int round = 1; round <= rounds; ++round) {
-      arrived.fetch_add(1, std::memory_order_relaxed);
-      team.barrier();
-      if (arrived.load(std::memory_order_relaxed) != static_cast<Index>(round) * team.size()) wrong.fetch_add(1);
-      if (team.member() == round % team.size()) ++plain_count;
-      team.barrier();
-      if (plain_count != round) wrong.fetch_add(1);
-      team.barrier();
+    if (team.member() != 0 || !team.is_leader()) wrong.fetch_add(1);
+    for (Index round = 0; round < rounds; ++round) {
+      team.for_each(blocks, [&](Index block) {
+        const int member = team.member();
+        if (member < 0 || member >= team.size() || places[static_cast<std::size_t>(member)].exchange(1) != 0)
+          wrong.fetch_add(1);
+        const Index neighbour = values[static_cast<std::size_t>((block + 1) % blocks)];
+        if (neighbour != round) wrong.fetch_add(1);
+        next[static_cast<std::size_t>(block)] = neighbour + 1;
+        places[static_cast<std::size_t>(member)].store(0);
+      });
+      team.once([&] { values.swap(next); });
     }
   });
+  for (Index value : values)
+    if (value != rounds) wrong.fetch_add(1);
   return wrong.load();
 }
 
 struct Nested {
-  std::vector<int> threads;  // resolve_threads inside each member
+  std::vector<int> threads;  // resolve_threads inside each block
   std::vector<std::string> sources;
-  std::vector<int> inner_sizes;   // size of a team of 4 asked for inside each member
+  std::vector<int> inner_sizes;   // size of a team of 4 asked for inside each block
   std::vector<Index> inner_sums;  // of a nested parallel_for over 100 blocks
 };
 
@@ -141,14 +139,12 @@ Nested run_nested(int threads) {
   const auto slots = static_cast<std::size_t>(std::max(threads, 1));
   Nested nested{std::vector<int>(slots), std::vector<std::string>(slots), std::vector<int>(slots),
                 std::vector<Index>(slots)};
-  runtime::parallel_team(threads, [&](Team& team) {
-    const auto m = static_cast<std::size_t>(team.member());
+  runtime::parallel_for(threads, threads, [&](Index block) {
+    const auto m = static_cast<std::size_t>(block);
     const runtime::ThreadCount count = runtime::resolve_threads(4);
     nested.threads[m] = count.threads;
     nested.sources[m] = count.source;
-    runtime::parallel_team(4, [&](Team& inner) {
-      if (inner.is_leader()) nested.inner_sizes[m] = inner.size();
-    });
+    runtime::parallel_team(4, [&](Team& inner) { nested.inner_sizes[m] = inner.size(); });
     std::atomic<Index> sum{0};
     runtime::parallel_for(100, 4, [&](Index block) { sum.fetch_add(block); });
     nested.inner_sums[m] = sum.load();
@@ -169,12 +165,10 @@ bool run_polling(double seconds, int threads, bool inside_blocks) {
         work_for(1000.0 / 4);
         if (inside_blocks) interrupt.poll();
       });
-      if (team.failed()) break;
       team.once([&] {
         if (!inside_blocks) interrupt.poll();
         finished = Clock::now() >= end;
       });
-      if (team.failed()) break;
     }
   });
   return finished;
@@ -228,15 +222,13 @@ void register_testing_runtime(py::module_& testing) {
               py::arg("threads"), py::arg("failing") = Items{});
   py::class_<TeamReport>(testing, "TeamReport")
       .def_readonly("entered", &TeamReport::entered)
-      .def_readonly("rounds", &TeamReport::rounds)
+      .def_readonly("begun", &TeamReport::begun)
       .def_readonly("size", &TeamReport::size)
       .def_readonly("error", &TeamReport::error);
   testing.def("team", &run_team, py::arg("threads"), py::arg("rounds"), py::arg("blocks"),
               py::arg("failing_blocks") = std::vector<std::pair<int, Index>>{},
-              py::arg("failing_once") = std::vector<int>{},
-              py::arg("failing_outside") = std::vector<std::pair<int, int>>{}, py::arg("look") = true,
-              py::arg("work_us") = 0.0, Release());
-  testing.def("barriers", &run_barriers, py::arg("threads"), py::arg("rounds"), Release());
+              py::arg("failing_once") = std::vector<int>{}, py::arg("work_us") = 0.0, Release());
+  testing.def("phases", &run_phases, py::arg("threads"), py::arg("rounds"), py::arg("blocks"), Release());
   py::class_<Nested>(testing, "Nested")
       .def_readonly("threads", &Nested::threads)
       .def_readonly("sources", &Nested::sources)

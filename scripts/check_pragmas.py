@@ -1,6 +1,8 @@
-"""OpenMP lives in one header, runtime/parallel.hpp, so that replacing it stays a local change.
+"""Threads live in two files, so that how they work stays a local matter: runtime/parallel.cpp makes them (no OpenMP
+regions, see parallel.hpp for why), runtime/threads.cpp asks OpenMP how many there may be.
 
-Allowed elsewhere: `omp simd` in kernel files (*.kernel.cpp, *.kernel.hpp), which starts no threads.
+Allowed elsewhere: `omp simd` in kernel files (*.kernel.cpp, *.kernel.hpp), which starts no threads; threads in the
+bindings of the test suite (testing_*.cpp).
 """
 
 from __future__ import annotations
@@ -12,23 +14,29 @@ from pathlib import Path
 
 from source_scan import cpp_files, directives, finish, without_comments
 
-HOME = Path("cpp/include/mlcore/runtime/parallel.hpp")
+MAKES_THREADS = Path("cpp/src/runtime/parallel.cpp")
+ASKS_OPENMP = Path("cpp/src/runtime/threads.cpp")
 _PRAGMA = re.compile(r"""(?:#\s*pragma|_Pragma\s*\(\s*"(?:[^"]*?))\s*omp\s+([a-z ]+)""")
+_OMP_H = re.compile(r'#\s*include\s*[<"]omp\.h')
+_THREAD = re.compile(r"\bstd::j?thread\b(?!::)|\bstd::async\b|\bpthread_create\b|\bthrd_create\b")
 
 
 def violations_of(root: Path, path: Path) -> Iterator[str]:
     relative = path.relative_to(root)
-    if relative == HOME:
-        return
     kernel = ".kernel." in path.name
     for line, text in directives(path):
-        if re.match(r'#\s*include\s*[<"]omp\.h', text):
-            yield f"{relative}:{line}: only {HOME.name} includes omp.h"
+        if relative != ASKS_OPENMP and _OMP_H.match(text):
+            yield f"{relative}:{line}: only {ASKS_OPENMP.name} includes omp.h"
         for match in _PRAGMA.finditer(text):
             words = match.group(1).split()
             if kernel and words[:1] == ["simd"]:
                 continue
-            yield f"{relative}:{line}: OpenMP pragma outside {HOME.name}: omp {' '.join(words)}"
+            yield f"{relative}:{line}: OpenMP pragma, use runtime/parallel.hpp: omp {' '.join(words)}"
+    if relative == MAKES_THREADS or path.name.startswith("testing_"):
+        return
+    for line, text in enumerate(without_comments(path.read_text(encoding="utf-8")).split("\n"), 1):
+        if match := _THREAD.search(text):
+            yield f"{relative}:{line}: only {MAKES_THREADS.name} starts threads: {match.group()}"
 
 
 def cython_violations(root: Path, path: Path) -> Iterator[str]:
@@ -37,13 +45,15 @@ def cython_violations(root: Path, path: Path) -> Iterator[str]:
             yield f"{path.relative_to(root)}:{line}: OpenMP in Cython"
 
 
-def home_is_alive(root: Path) -> Iterator[str]:
-    """The header that may use OpenMP must exist and use it, else this check looks at the wrong place."""
-    home = root / HOME
-    if not home.is_file() or not re.search(
-        r"#\s*pragma\s+omp", without_comments(home.read_text(encoding="utf-8"))
+def homes_are_alive(root: Path) -> Iterator[str]:
+    """The files with special rights must exist and use them, else this check looks at the wrong place."""
+    for home, pattern, what in (
+        (MAKES_THREADS, _THREAD, "no thread is started"),
+        (ASKS_OPENMP, _OMP_H, "omp.h is not included"),
     ):
-        yield f"{HOME}: no OpenMP pragma found where all of them belong"
+        path = root / home
+        if not path.is_file() or not pattern.search(without_comments(path.read_text(encoding="utf-8"))):
+            yield f"{home}: {what} where that belongs"
 
 
 def main() -> None:
@@ -52,7 +62,7 @@ def main() -> None:
     root = parser.parse_args().root.resolve()
     files = cpp_files(root / "cpp", root / "python")
     cython = sorted((root / "python").rglob("*.pyx"))
-    violations = list(home_is_alive(root))
+    violations = list(homes_are_alive(root))
     violations += [v for path in files for v in violations_of(root, path)]
     violations += [v for path in cython for v in cython_violations(root, path)]
     finish("check_pragmas", len(files + cython), "files", violations)

@@ -35,8 +35,8 @@ A family package takes part when it has a module ``_demo`` with a list ``DEMONST
         )
     ]
 
-Both runs must do the same task with the same stopping rule, on the same object that ``load`` returned and
-that neither may change. The peer uses its own default number of threads.
+Both runs must do the same task with the same stopping rule, on the same object that ``load`` returned and that
+neither may change. The peer uses its own default number of threads.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def work():
         testing.reduce_ordered(VALUES, 7, 4),
         testing.team(4, 10, 8).size,
         testing.parallel_for(100, 4),
-        testing.barriers(4, 10),
+        testing.phases(4, 10, 8),
     )
 
 

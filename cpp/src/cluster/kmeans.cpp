@@ -102,12 +102,10 @@ class Run {
     runtime::parallel_team(threads_, [&](Team& team) {
       while (!done_) {
         team.for_each(units, [&](Index u) { assign_unit(u, team); });
-        if (team.failed()) break;
         team.for_each(ceil_div(k_, kFoldCenters), [&](Index block) {
           for (Index c = block * kFoldCenters; c < std::min(k_, (block + 1) * kFoldCenters); ++c) sums_.fold(c);
         });
         team.once([&] { end_step(); });
-        if (team.failed()) break;
       }
     });
 

@@ -10,6 +10,9 @@
 
 #include "mlcore/runtime/parallel.hpp"
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -25,7 +28,7 @@ std::atomic<bool> forked{false};
 std::atomic<int> cached_quota{-1};  // not a static local: a child forked while it is initialised would wait forever
 
 #if defined(__unix__) || defined(__APPLE__)
-// libgomp's pool does not survive fork(): the child would wait for threads that are not there.
+// No pool of threads survives fork(): the child would wait for threads that are not there.
 [[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
 #endif
 
@@ -125,14 +128,28 @@ int quota_of_this_process() noexcept {
 }
 }  // namespace
 
-int thread_cap() noexcept { return std::max(64, 4 * affinity_count()); }
+int thread_cap() noexcept {
+  const int cap = std::max(64, 4 * affinity_count());
+#ifdef _OPENMP
+  return std::max(1, std::min(cap, omp_get_thread_limit()));
+#else
+  return cap;
+#endif
+}
+
+bool in_parallel_region() noexcept {
+#ifdef _OPENMP
+  if (omp_in_parallel() != 0) return true;
+#endif
+  return thread_state::inside_region;
+}
 
 ThreadCount resolve_threads(int n_jobs) noexcept {
   if (in_forked_child()) return {1, "forked"};
   if (in_parallel_region()) return {1, "nested"};
-  if (n_jobs > 0) return {n_jobs <= 64 ? n_jobs : std::min(n_jobs, thread_cap()), "n_jobs"};
+  if (n_jobs > 0) return {n_jobs == 1 ? 1 : std::min(n_jobs, thread_cap()), "n_jobs"};
   ThreadCount count{affinity_count(), "affinity"};
-#if defined(_OPENMP) && !defined(MLCORE_STD_THREADS)
+#ifdef _OPENMP
   if (const int omp = std::min(omp_get_max_threads(), omp_get_thread_limit()); omp < count.threads)
     count = {std::max(1, omp), "OpenMP limit"};
 #endif

@@ -1,219 +1,153 @@
-// Everything that touches OpenMP. No other file may hold an OpenMP pragma (`omp simd` in kernels excepted).
+// The only place that makes threads work. No other file may start a thread or hold an OpenMP pragma (`omp simd` in
+// kernels excepted).
 //
 //   parallel_for(blocks, threads, fn)    fn(block) for every block, blocks handed out dynamically
 //   reduce_ordered(...)                  the same with one partial result per slot, combined in slot order
-//   parallel_team(threads, fn)           one region for a whole fit: fn(team) on every member, phases divided by
-//                                        team.barrier() and shared out by team.for_each(...)
+//   parallel_team(threads, fn)           keeps the threads for a whole fit: fn(team) runs on the caller, and shares
+//                                        out each phase by team.for_each(blocks, ...)
 //
 // Results never depend on the number of threads as long as fn(block) writes only what belongs to its block.
-// Exceptions leave the region: that of the first phase that failed, of several in it the one of the lowest block.
+// Exceptions leave the phase: of several, the one of the lowest block is rethrown.
+//
+// Why not OpenMP regions: all their threads must arrive, at the start of a region, at its barriers and at its end. A
+// neighbour that has a core makes each of these wait for a time slice. Here nobody is waited for who has not begun: the
+// caller works on until no block is left, calls back the helpers that have not woken up, and waits only for blocks
+// under way. Idle helpers sleep after a few microseconds. How many threads are allowed is still OpenMP's business
+// (OMP_NUM_THREADS, threadpool_limits): see threads.hpp.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <exception>
 #include <limits>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "mlcore/base/types.hpp"
 #include "mlcore/runtime/threads.hpp"
 
-// MLCORE_STD_THREADS is for the thread sanitizer alone: it does not see how libgomp starts and joins threads and reports
-// races that are none. There a region is made of std::thread; barriers, blocks and reductions are the same code.
-#ifdef MLCORE_STD_THREADS
-#include <thread>
-#elif defined(_OPENMP)
-#include <omp.h>
-#endif
-
 namespace mlcore::runtime {
 
-#ifdef MLCORE_STD_THREADS
-inline thread_local bool inside_std_region = false;
-#endif
-
-inline bool in_parallel_region() noexcept {
-#ifdef MLCORE_STD_THREADS
-  return inside_std_region;
-#elif defined(_OPENMP)
-  return omp_in_parallel() != 0;
-#else
-  return false;
-#endif
-}
+namespace thread_state {
+// Of the calling thread: works inside a parallel region, and as which member of its team.
+inline constinit thread_local bool inside_region = false;
+inline constinit thread_local int member = 0;
+}  // namespace thread_state
 
 /// Keeps the exception of the lowest item.
 class FirstException {
  public:
   void capture(Index item) noexcept;
-  bool raised() const noexcept { return lowest_.load(std::memory_order_relaxed) != kNone; }
   /// True when `item` cannot become the lowest any more, so that it need not run.
   bool skips(Index item) const noexcept { return item > lowest_.load(std::memory_order_relaxed); }
-  /// Call after the region only.
+  /// Call when everybody has ended.
   void rethrow() {
     if (exception_) std::rethrow_exception(exception_);
   }
 
  private:
-  static constexpr Index kNone = std::numeric_limits<Index>::max();
-  std::atomic<Index> lowest_{kNone};
+  std::atomic<Index> lowest_{std::numeric_limits<Index>::max()};
   std::atomic_flag lock_ = ATOMIC_FLAG_INIT;
   std::exception_ptr exception_;
 };
 
-/// Barrier for a team: spins for a few microseconds, then sleeps, so that a busy neighbour costs us only its share. The
-/// last one to arrive runs `complete()` while everybody else waits: whatever that writes, all members see alike.
-class Barrier {
+struct Helper;
+
+/// Threads of the process-wide pool that work for one caller until the end of this object.
+class Helpers {
  public:
-  /// `members` is the size of the team, the same in every call.
-  template <class Complete>
-  void wait(int members, Complete&& complete) noexcept {
-    const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-    if (arrive(members)) {
-      complete();
-      release(generation);
-    } else {
-      wait_for_release(generation);
-    }
-  }
-  /// Arrives here and, without waiting, at every later barrier: for a member that leaves the team early.
-  template <class Complete>
-  void leave(int members, Complete&& complete) noexcept {
-    const std::uint32_t generation = generation_.load(std::memory_order_acquire);
-    left_.fetch_add(1, std::memory_order_relaxed);  // made visible to the last one by arrive()
-    if (arrive(members)) {
-      complete();
-      release(generation);
-    }
-  }
+  using Work = void (*)(void* context, int member) noexcept;
+
+  /// Takes up to `wanted` idle threads, makes new ones where they are missing, and is content with fewer.
+  explicit Helpers(int wanted) noexcept;
+  ~Helpers();
+  Helpers(const Helpers&) = delete;
+  Helpers& operator=(const Helpers&) = delete;
+  int count() const noexcept { return static_cast<int>(taken_.size()); }
+  /// work(context, 0) on the caller, and work(context, 1..helpers) on helpers that wake up before the caller has ended.
+  /// Returns when all who have begun have ended.
+  void run(int helpers, Work work, void* context) noexcept;
 
  private:
-  bool arrive(int members) noexcept { return arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == members; }
-  void release(std::uint32_t generation) noexcept;
-  void wait_for_release(std::uint32_t generation) noexcept;
-
-  alignas(kCacheLine) std::atomic<int> arrived_{0};
-  std::atomic<int> left_{0};
-  alignas(kCacheLine) std::atomic<std::uint32_t> generation_{0};
+  std::vector<Helper*> taken_;
 };
 
-/// One member's view of a team. Every member must go through the same sequence of for_each, once and barrier.
+/// The caller's view of its team. Code between the phases runs on the caller only.
 class Team {
  public:
-  struct Shared {
-    Barrier barrier;
-    FirstException failure;
-    alignas(kCacheLine) std::atomic<Index> next{0};
-    alignas(kCacheLine) bool failed = false;  ///< written by the last one at a barrier, so the same for all
-  };
+  /// Use parallel_team.
+  explicit Team(int threads) noexcept : helpers_(threads - 1) {}
 
-  Team(Shared& shared, int member, int members) noexcept : shared_(shared), member_(member), members_(members) {}
-  int member() const noexcept { return member_; }
-  int size() const noexcept { return members_; }
-  bool is_leader() const noexcept { return member_ == 0; }
+  /// Most threads that a phase may have. Members are numbered from 0 to size() - 1.
+  int size() const noexcept { return helpers_.count() + 1; }
+  /// Inside fn(block): whose thread this is; no two threads of a phase have the same. Else 0.
+  int member() const noexcept { return size() == 1 ? 0 : thread_state::member; }
+  /// The thread that called parallel_team; takes part in every phase.
+  bool is_leader() const noexcept { return member() == 0; }
 
-  void barrier() noexcept {
-    if (members_ > 1) shared_.barrier.wait(members_, [this] { end_phase(); });
-  }
-  /// fn(block) for 0 <= block < blocks, handed out dynamically; ends with a barrier. Call it on every member. An
-  /// exception of fn is kept for parallel_team to rethrow; higher blocks and all later phases are skipped.
+  /// fn(block) for 0 <= block < blocks, handed out dynamically. When fn throws, higher blocks are skipped and the
+  /// exception of the lowest block is rethrown. All that the blocks wrote is visible afterwards.
   template <class Fn>
   void for_each(Index blocks, Fn&& fn) {
-    if (members_ == 1) {
+    if (size() == 1 || blocks <= 1) {
       for (Index block = 0; block < blocks; ++block) fn(block);
       return;
     }
-    while (!shared_.failed) {
-      const Index block = shared_.next.fetch_add(1, std::memory_order_relaxed);
-      // Blocks go out in order: all lower ones are with somebody already, and run.
-      if (block >= blocks || shared_.failure.skips(block)) break;
-      try {
-        fn(block);
-      } catch (...) {
-        shared_.failure.capture(block);
-      }
-    }
-    barrier();
+    Phase<std::remove_reference_t<Fn>> phase{fn, blocks};
+    const auto others = static_cast<int>(std::min<Index>(helpers_.count(), blocks - 1));
+    helpers_.run(others, &phase.work, &phase);
+    phase.failure.rethrow();
   }
-  /// fn() on the leader only (the thread that entered parallel_team), then a barrier.
+  /// fn(), on the caller: names the serial steps between phases.
   template <class Fn>
   void once(Fn&& fn) {
-    if (members_ == 1) {
-      fn();
-      return;
-    }
-    if (member_ == 0 && !shared_.failed) {
-      try {
-        fn();
-      } catch (...) {
-        shared_.failure.capture(0);
-      }
-    }
-    barrier();
+    fn();
   }
-  /// A phase before the last barrier has thrown: leave the loop. The same on every member, however far ahead of each
-  /// other they are, so `if (team.failed()) break;` never leaves anybody waiting. A team of one throws at once instead.
-  bool failed() const noexcept { return shared_.failed; }
-
-  /// fn(*this); an exception from outside the phases is kept as well, and the others do not wait for this member.
-  template <class Fn>
-  void run(Fn&& fn) noexcept {
-    try {
-      fn(*this);
-    } catch (...) {
-      // Before every block, in order of the members. After a failed phase it is a consequence, not the cause.
-      if (!shared_.failed) shared_.failure.capture(static_cast<Index>(member_) - members_);
-      shared_.barrier.leave(members_, [this] { end_phase(); });
-    }
-  }
+  /// Never true: a phase that fails throws.
+  bool failed() const noexcept { return false; }
 
  private:
-  void end_phase() noexcept {
-    shared_.next.store(0, std::memory_order_relaxed);
-    shared_.failed = shared_.failure.raised();
-  }
+  template <class Fn>
+  struct Phase {
+    Fn& fn;
+    const Index blocks;
+    FirstException failure{};
+    alignas(kCacheLine) std::atomic<Index> next{0};
 
-  Shared& shared_;
-  const int member_;
-  const int members_;
+    static void work(void* context, int member) noexcept {
+      auto& phase = *static_cast<Phase*>(context);
+      thread_state::member = member;
+      for (;;) {
+        const Index block = phase.next.fetch_add(1, std::memory_order_relaxed);
+        // Blocks go out in order: all lower ones are with somebody already, and run.
+        if (block >= phase.blocks || phase.failure.skips(block)) break;
+        try {
+          phase.fn(block);
+        } catch (...) {
+          phase.failure.capture(block);
+        }
+      }
+    }
+  };
+
+  Helpers helpers_;
 };
 
-/// body(member, members) on every thread of one region; the caller is member 0. Here alone threads begin and end.
-template <class Body>
-void parallel_region(int threads, Body&& body) {
-#ifdef MLCORE_STD_THREADS
-  const auto member = [&](int number) {
-    inside_std_region = true;
-    body(number, threads);
-    inside_std_region = false;
-  };
-  std::vector<std::thread> others;
-  for (int number = 1; number < threads; ++number) others.emplace_back(member, number);
-  member(0);
-  for (std::thread& other : others) other.join();
-#elif defined(_OPENMP)
-#pragma omp parallel num_threads(threads)
-  body(omp_get_thread_num(), omp_get_num_threads());
-#else
-  static_cast<void>(threads);
-  body(0, 1);
-#endif
-}
-
-/// fn(team) on each of `threads` members inside one parallel_region; rethrows what they threw. The team is smaller where
-/// the runtime refuses threads, and one inside another region or in a forked child. Loops over phases must end when
-/// team.failed(). There is no barrier at the start: the caller works while the others wake up.
+/// fn(team) with a team of up to `threads` threads; of one inside another region and in a forked child.
 template <class Fn>
 void parallel_team(int threads, Fn&& fn) {
-  if (threads > 1 && !in_parallel_region() && !in_forked_child()) {
-    Team::Shared shared;
-    parallel_region(threads, [&](int member, int members) { Team(shared, member, members).run(fn); });
-    shared.failure.rethrow();
+  if (threads <= 1 || in_parallel_region() || in_forked_child()) {
+    Team team(1);
+    fn(team);
     return;
   }
-  Team::Shared shared;
-  Team team(shared, 0, 1);
+  struct Region {
+    Region() noexcept { thread_state::inside_region = true; }
+    ~Region() { thread_state::inside_region = false; }
+  } region;
+  Team team(threads);
   fn(team);
 }
 

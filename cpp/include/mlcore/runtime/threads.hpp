@@ -18,8 +18,8 @@ struct ThreadCount {
 /// a parallel region and in a forked child.
 ThreadCount resolve_threads(int n_jobs) noexcept;
 
-/// Most threads that an explicit n_jobs can get: four per processor, at least 64. More than one per processor is of use
-/// in tests only, and OpenMP ends the process when the system refuses a thread.
+/// Most threads that an explicit n_jobs can get: four per processor, at least 64, and at most OMP_THREAD_LIMIT. More
+/// than one per processor is of use in tests only.
 int thread_cap() noexcept;
 
 /// Work of one thread that pays for waking it up.
@@ -36,7 +36,10 @@ int cgroup_quota(const std::string& root, const std::string& proc_self_cgroup);
 /// Processors in this process's affinity mask.
 int affinity_count() noexcept;
 
-/// True in a child of fork() whose parent had already loaded this library: OpenMP's pool did not survive. (Not after
+/// The caller works inside a parallel region, ours or one of OpenMP.
+bool in_parallel_region() noexcept;
+
+/// True in a child of fork() whose parent had already loaded this library: no pool survives that. (Not after
 /// exec, which loads the library anew.)
 bool in_forked_child() noexcept;
 
