@@ -1,9 +1,122 @@
-"""Signatures of the native module. Its submodules cannot be imported by name, so they are attributes here."""
+"""Signatures of the native module.
 
-from typing import Any, TypedDict
+Its submodules cannot be imported by name, so they are attributes here, of classes with one static method for
+each function. tests/structure/test_stub.py compares names and parameters with the built module.
+"""
 
-# Families: `_core.cluster.kmeans_fit(...)` and so on.
-cluster: Any
+from collections.abc import Callable
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+
+_Matrix: TypeAlias = (
+    np.ndarray[Any, Any] | tuple[Any, Any, Any, int]
+)  # dense; (data, indices, indptr, n_features)
+_Array: TypeAlias = np.ndarray[Any, Any]
+_Statistics: TypeAlias = tuple[_Array, _Array, float]  # sums, weights, inertia
+_Observer: TypeAlias = Callable[[dict[str, Any]], bool]
+
+class _Cluster:
+    @staticmethod
+    def kmeans_fit(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        init: str | _Array,
+        n_clusters: int,
+        n_init: int,
+        algorithm: str,
+        max_iter: int,
+        tol: float,
+        seed: int,
+        n_threads: int,
+        observer: _Observer | None = None,
+    ) -> tuple[_Array, float, _Array, int, int, int]: ...
+    @staticmethod
+    def kmeans_plusplus(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        n_clusters: int,
+        n_local_trials: int,
+        seed: int,
+        n_threads: int,
+    ) -> _Array: ...
+    @staticmethod
+    def kmeans_parallel_init(
+        X: _Matrix, sample_weight: _Array | None, n_clusters: int, seed: int, n_threads: int
+    ) -> _Array: ...
+    @staticmethod
+    def assign(X: _Matrix, centers: _Array, n_threads: int) -> _Array: ...
+    @staticmethod
+    def assign_with_distance(X: _Matrix, centers: _Array, n_threads: int) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def inertia(
+        X: _Matrix, sample_weight: _Array | None, centers: _Array, labels: _Array, n_threads: int
+    ) -> float: ...
+    @staticmethod
+    def transform(X: _Matrix, centers: _Array, n_threads: int) -> _Array: ...
+    @staticmethod
+    def partial(X: _Matrix, sample_weight: _Array | None, centers: _Array, n_threads: int) -> _Statistics: ...
+    @staticmethod
+    def combine(a: _Statistics, b: _Statistics) -> _Statistics: ...
+    @staticmethod
+    def finish(statistics: _Statistics, centers: _Array) -> _Array: ...
+    @staticmethod
+    def distinct_rows(X: _Matrix, sample_weight: _Array | None) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def minibatch_fit(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        centers: _Array,
+        batch_size: int,
+        max_steps: int,
+        tol: float,
+        patience: int,
+        reassignment_ratio: float,
+        seed: int,
+        n_threads: int,
+        observer: _Observer | None = None,
+    ) -> tuple[_Array, _Array, int, int, float, int]: ...
+    @staticmethod
+    def minibatch_step(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        centers: _Array,
+        counts: _Array,
+        unchecked: int,
+        reassignment_ratio: float,
+        seed: int,
+        number: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array, int, float, int]: ...
+    @staticmethod
+    def spherical_fit(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        init: _Array,
+        max_iter: int,
+        tol: float,
+        restart: int,
+        n_threads: int,
+        observer: _Observer | None = None,
+    ) -> tuple[_Array, float, _Array, int, int]: ...
+    @staticmethod
+    def spherical_assign(
+        X: _Matrix, sample_weight: _Array | None, centers: _Array, n_threads: int
+    ) -> tuple[_Array, float]: ...
+    @staticmethod
+    def spherical_seed(
+        X: _Matrix,
+        sample_weight: _Array | None,
+        order: _Array | None,
+        n_clusters: int,
+        plusplus: bool,
+        seed: int,
+        restart: int,
+        n_threads: int,
+    ) -> _Array: ...
+
+cluster: _Cluster
+
 # Internals for the test suite.
 _testing: Any
 

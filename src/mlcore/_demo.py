@@ -35,7 +35,7 @@ A family package takes part when it has a module ``_demo`` with a list ``DEMONST
         )
     ]
 
-Both runs must do the same task with the same stopping rule, on the same object that ``load`` returned and that
+Both runs must do the same task with the same stopping rule, on the object that ``load`` returned, which
 neither may change. The peer uses its own default number of threads.
 """
 
