@@ -13,6 +13,6 @@ target_compile_options(mlcore_flags INTERFACE
   ${MLCORE_OPTIMIZATION} -fno-math-errno -fno-trapping-math -Wall -Wextra -Wno-psabi)
 if(MLCORE_SANITIZE)
   string(REPLACE ";" "," _sanitize "${MLCORE_SANITIZE}")
-  target_compile_options(mlcore_flags INTERFACE -fsanitize=${_sanitize} -fno-omit-frame-pointer -g)
+  target_compile_options(mlcore_flags INTERFACE -fsanitize=${_sanitize} -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
   target_link_options(mlcore_flags INTERFACE -fsanitize=${_sanitize})
 endif()

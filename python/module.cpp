@@ -14,6 +14,7 @@ void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
+void register_spherical(py::module_& module);  // after register_cluster
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_core, module) {
   register_cluster_minibatch(module);
   register_blas(module);
   register_build_info(module);
+  register_spherical(module);
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);

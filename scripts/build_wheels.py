@@ -1,8 +1,9 @@
 """sdist -> wheel -> auditwheel -> check_wheel -> bare environment -> smoke test.
 
-By default for the running Python; `--all-pythons` does it for every Python >= 3.11 that this machine has (python3.N
-on PATH, pyenv's versions). Each wheel is built from the unpacked sdist, so a file that the sdist lacks is noticed.
-Other Pythons build in isolation, which proves pyproject.toml's build requirements; so does --isolated for this one.
+By default for the running Python; `--all-pythons` does it for every Python >= 3.11 that this machine has
+(python3.N on PATH, pyenv's versions). Each wheel is built from the unpacked sdist, so a file that the sdist
+lacks is noticed. Other Pythons build in isolation, which proves pyproject.toml's build requirements; so
+does --isolated for this one.
 """
 
 from __future__ import annotations
@@ -20,7 +21,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
-IN_SDIST = ("pyproject.toml", "CMakeLists.txt", "LICENSE", "README.md", "cmake", "cpp", "python", "src/mlcore")
+IN_SDIST = (
+    "pyproject.toml",
+    "CMakeLists.txt",
+    "LICENSE",
+    "README.md",
+    "cmake",
+    "cpp",
+    "python",
+    "src/mlcore",
+)
 NOT_IN_SDIST = (".venv", "build", "dist", "wheelhouse", "demo-output")
 
 
@@ -43,7 +53,9 @@ def version_of(python: Path | str) -> tuple[int, int] | None:
     """(major, minor) of an interpreter that starts and can make environments."""
     code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
     try:
-        done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            [str(python), "-c", code], capture_output=True, text=True, timeout=30, check=False
+        )
     except OSError:
         return None
     if done.returncode:

@@ -1,11 +1,12 @@
 """Who may use whom: `std <- base <- runtime <- num <- families <- python/ <- src/mlcore/<family>`.
 
-C++: an include may skip floors and never turns back; a family uses another one only along FAMILY_EDGES; headers
-below cpp/src are private to their folder; python/ sees cpp/include only and alone includes pybind11.
+C++: an include may skip floors and never turns back; a family uses another one only along FAMILY_EDGES;
+headers below cpp/src are private to their folder; python/ sees cpp/include only and alone includes
+pybind11.
 
-Python: a family imports `_core`, modules of the package itself and public names of other families; modules of
-the package itself import no family; the test-only `_core._testing` is for tests; what an optional extra brings is
-imported inside functions only.
+Python: a family imports `_core`, modules of the package itself and public names of other families; modules
+of the package itself import no family; the test-only `_core._testing` is for tests; what an optional extra
+brings is imported inside functions only.
 """
 
 from __future__ import annotations

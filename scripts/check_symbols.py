@@ -1,8 +1,8 @@
 """Proves on the objects that kernel code of one instruction-set level cannot replace anybody else's code.
 
 Kernel files are compiled once per level (base, v3, v4). If such an object held a global or weak copy of a
-shared function - an inline method of std::vector, a template of mlcore - the linker might keep the AVX-512 copy as
-the only one, and CPUs without AVX-512 would crash in code that never asked for it. So each object
+shared function - an inline method of std::vector, a template of mlcore - the linker might keep the AVX-512
+copy as the only one, and CPUs without AVX-512 would crash in code that never asked for it. So each object
 
 - defines no global or weak symbol outside mlcore::isa_<its level>,
 - needs nothing from outside but its own level and plain C functions (memory, mathematics),

@@ -1,12 +1,14 @@
 """What a repaired wheel must and must not hold. Prints the facts that decide where it runs.
 
-- one extension module _core and one _blas, no sources, headers, objects or tests; licence and type marker present;
-- repaired: platform tag manylinux/musllinux, libgomp vendored under its hashed name and found through the run path;
+- one extension module _core and one _blas, no sources, headers, objects or tests; licence and type marker
+  present;
+- repaired: platform tag manylinux/musllinux, libgomp vendored under its hashed name and found through the
+  run path;
 - libgomp is linked dynamically: a static copy would be invisible to threadpoolctl;
 - no symbol newer than the platform tag promises, nothing exported but the module's entry point.
 
-Printed: which libgomp was vendored (its compiler's version and newest GOMP symbols), the newest GLIBC, GLIBCXX and CXXABI
-symbols needed, sizes.
+Printed: which libgomp was vendored (its compiler's version and newest GOMP symbols), the newest GLIBC,
+GLIBCXX and CXXABI symbols needed, sizes.
 """
 
 from __future__ import annotations
@@ -59,7 +61,10 @@ class SharedObject:
         dynamic = run(tool("nm"), "--dynamic", "--defined-only", "--format=posix", str(path))
         self.exports = {line.split()[0].split("@")[0] for line in dynamic.splitlines() if line}
         listing = subprocess.run(
-            [tool("nm"), "--defined-only", "--format=posix", str(path)], capture_output=True, text=True, check=False
+            [tool("nm"), "--defined-only", "--format=posix", str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         self.defines = self.exports | {line.split()[0] for line in listing.stdout.splitlines() if line}
 
@@ -86,7 +91,11 @@ def check_names(names: list[str]) -> Iterator[str]:
         found = [n for n in names if re.fullmatch(rf"mlcore/{module}\.[^/]*\.?so", n)]
         if len(found) != 1:
             yield f"expected exactly one mlcore/{module} extension module, found {found}"
-    for wanted in (r"mlcore/__init__\.py", r"mlcore/py\.typed", r"mlcore-[^/]+\.dist-info/(licenses/)?LICENSE"):
+    for wanted in (
+        r"mlcore/__init__\.py",
+        r"mlcore/py\.typed",
+        r"mlcore-[^/]+\.dist-info/(licenses/)?LICENSE",
+    ):
         if not any(re.fullmatch(wanted, n) for n in names):
             yield f"missing: {wanted}"
 
@@ -105,7 +114,8 @@ def check_objects(platform: str, modules: list[SharedObject], vendored: list[Sha
     names = {library.path.name for library in vendored}
     runtimes = [library for library in vendored if re.match(r"lib(gomp|omp|iomp)", library.path.name)]
     if len(runtimes) != 1 or not re.fullmatch(r"libgomp-[0-9a-f]{6,}\.so[.\d]*", runtimes[0].path.name):
-        yield f"expected one vendored libgomp with a hashed name, found {sorted(r.path.name for r in runtimes)}"
+        found = sorted(runtime.path.name for runtime in runtimes)
+        yield f"expected one vendored libgomp with a hashed name, found {found}"
     for module in modules:
         static = sorted(s for s in module.defines if re.match(r"GOMP_|gomp_|omp_get_", s))
         if static:
@@ -118,7 +128,9 @@ def check_objects(platform: str, modules: list[SharedObject], vendored: list[Sha
         for needed in module.needed:
             if re.match(r"lib(gomp|omp|iomp)", needed) and needed not in names:
                 yield f"{module.name}: needs {needed}, which is not in the wheel"
-        if names.intersection(module.needed) and not any("$ORIGIN/../mlcore.libs" in p for p in module.run_path):
+        if names.intersection(module.needed) and not any(
+            "$ORIGIN/../mlcore.libs" in p for p in module.run_path
+        ):
             yield f"{module.name}: its run path {module.run_path} does not lead to mlcore.libs"
         if module.path.name.startswith("_core.") and not any(r.path.name in module.needed for r in runtimes):
             yield f"{module.name}: does not use the vendored libgomp (needs {module.needed})"
@@ -129,13 +141,26 @@ def check_objects(platform: str, modules: list[SharedObject], vendored: list[Sha
             yield f"{thing.name}: needs GLIBC_{newest}, but the tag promises {'.'.join(map(str, limit))}"
 
 
+def describe(thing: SharedObject) -> None:
+    newest = [f"{family}_{v}" for family in ("GLIBC", "GLIBCXX", "CXXABI") if (v := thing.newest(family))]
+    size = thing.path.stat().st_size / 1e6
+    print(f"  {thing.name}: {size:.2f} MB; needs up to {', '.join(newest) or '-'}")
+    if "libgomp" in thing.name:
+        compilers = ", ".join(thing.compilers()) or "stripped of its compiler's name"
+        gomp = [v for v in thing.has_versions if v.startswith("GOMP_")]
+        newest_gomp = max(gomp, key=lambda v: number(v[5:]), default="?")
+        print(f"    OpenMP runtime: {compilers}; newest symbols {newest_gomp}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("wheel", type=Path, nargs="+")
     status = 0
     for wheel in parser.parse_args().wheel:
         violations: list[str] = []
-        match = re.fullmatch(r"mlcore-[^-]+-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl", wheel.name)
+        match = re.fullmatch(
+            r"mlcore-[^-]+-(?P<python>[^-]+)-(?P<abi>[^-]+)-(?P<platform>[^-]+)\.whl", wheel.name
+        )
         if match is None:
             sys.exit(f"check_wheel: {wheel.name} is not a wheel of mlcore")
         platform = match["platform"]
@@ -152,12 +177,7 @@ def main() -> None:
             violations += check_objects(platform, modules, vendored)
             print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, {len(names)} files")
             for thing in objects:
-                newest = [f"{family}_{v}" for family in ("GLIBC", "GLIBCXX", "CXXABI") if (v := thing.newest(family))]
-                print(f"  {thing.name}: {thing.path.stat().st_size / 1e6:.2f} MB; needs up to {', '.join(newest) or '-'}")
-                if "libgomp" in thing.name:
-                    gomp = [v for v in thing.has_versions if v.startswith("GOMP_")]
-                    newest_gomp = max(gomp, key=lambda v: number(v[5:]), default="?")
-                    print(f"    OpenMP runtime: {', '.join(thing.compilers()) or 'unknown'}; newest symbols {newest_gomp}")
+                describe(thing)
         for violation in violations:
             print(f"  VIOLATION {violation}")
         status = 1 if violations else status

@@ -23,7 +23,9 @@ def main() -> None:
     import threadpoolctl
 
     runtimes = [lib["filepath"] for lib in threadpoolctl.threadpool_info() if lib["user_api"] == "openmp"]
-    assert any("mlcore.libs" in path for path in runtimes), f"threadpoolctl does not see our libgomp: {runtimes}"
+    # auditwheel and delvewheel put it beside the package, delocate inside.
+    vendored = [path for path in runtimes if "mlcore.libs" in path or package in Path(path).resolve().parents]
+    assert vendored, f"threadpoolctl does not see the OpenMP runtime of the wheel: {runtimes}"
 
     import numpy as np
     from sklearn.datasets import load_iris

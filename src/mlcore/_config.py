@@ -149,8 +149,8 @@ def show_config(mode: Literal["stdout", "dict"] = "stdout") -> dict[str, dict[st
     """Show versions, build, instruction-set level, threads, BLAS and OpenMP runtime.
 
     The same as ``python -m mlcore info``. The environment variables ``MLCORE_ISA`` (``base``, ``v3`` or
-    ``v4``: lowers the instruction-set level) and ``MLCORE_BLAS`` (``own``: do without SciPy's BLAS) are obeyed
-    when they are set before the import; a value that cannot be obeyed gives a RuntimeWarning at the import.
+    ``v4``: lowers the instruction-set level) and ``MLCORE_BLAS`` (``own``: do without SciPy's BLAS) are
+    obeyed when they are set before the import; a value that cannot be obeyed gives a RuntimeWarning then.
 
     Parameters
     ----------

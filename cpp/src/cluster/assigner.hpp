@@ -92,10 +92,10 @@ class DriftLedger {
   double others(std::int32_t c) const noexcept { return others_[static_cast<std::size_t>(c)]; }
   const T* allowance() const noexcept { return allowance_.data(); }
   /// Gap to store for a row of centre c, rounded towards "unsafe".
-  T stored_gap(double upper, double lower, std::int32_t c) const noexcept {
-    const double allowance = own(c) + others(c);
-    const double slack = 4.0 * std::numeric_limits<T>::epsilon() * (upper + lower + allowance);
-    return static_cast<T>(upper - lower - allowance + slack);
+  T stored_gap(T upper, T lower, std::int32_t c) const noexcept {
+    const T allowance = allowance_[c];
+    const T slack = T(6) * std::numeric_limits<T>::epsilon() * (upper + lower + allowance);
+    return (upper - lower) - allowance + slack;
   }
 
  private:

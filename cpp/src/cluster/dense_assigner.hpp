@@ -48,8 +48,15 @@ class DenseAssigner final : public Assigner<T> {
  private:
   struct Workspace {
     Workspace(Index d, Index points)
-        : tile({d, points}), best(points), second(points), norms(points), position(points), rows(kBlockRows) {}
-    Buffer<T> tile, best, second, norms;
+        : tile({d, points}),
+          best(points),
+          second(points),
+          norms(points),
+          upper(points),
+          lower(points),
+          position(points),
+          rows(kBlockRows + kSelectSlack) {}
+    Buffer<T> tile, best, second, norms, upper, lower;
     Buffer<std::int32_t> position, rows;
   };
 
@@ -59,6 +66,9 @@ class DenseAssigner final : public Assigner<T> {
     if (bounds_) {
       kernels_.nearest_two(w.tile.data(), centers, 0, centers.groups, w.best.data(), w.position.data(), w.second.data());
       kernels_.tile_norms(w.tile.data(), x_.cols, w.norms.data());
+      const T largest = static_cast<T>(pack_.largest_squared_norm()), relative = static_cast<T>(margin_.relative);
+      kernels_.upper_bounds(w.best.data(), w.norms.data(), kernels_.tile_points, relative, largest, w.upper.data());
+      kernels_.lower_bounds(w.second.data(), w.norms.data(), kernels_.tile_points, relative, largest, T(0), w.lower.data());
     } else {
       kernels_.nearest(w.tile.data(), centers, 0, centers.groups, w.best.data(), w.position.data());
     }
@@ -69,11 +79,7 @@ class DenseAssigner final : public Assigner<T> {
         changes.add(row, labels_[row], to);
         labels_[row] = to;
       }
-      if (bounds_) {
-        const double norm = w.norms[p], largest = pack_.largest_squared_norm();
-        const double upper = margin_.upper(norm, w.best[p], largest), lower = margin_.lower(norm, w.second[p], largest);
-        gap_[row] = ledger_.stored_gap(upper, lower, to);
-      }
+      if (bounds_) gap_[row] = ledger_.stored_gap(w.upper[p], w.lower[p], to);
     }
   }
 

@@ -7,6 +7,10 @@
 // meet few centres.
 #include <utility>
 
+#if MLCORE_ISA_LEVEL == 4
+#include <immintrin.h>
+#endif
+
 #include "cluster/kmeans.kernels.hpp"
 #include "mlcore/num/simd.hpp"
 
@@ -342,13 +346,24 @@ void row_scores(const T* copied, const std::int32_t* rows, Index count, const Pa
 
 template <class T>
 void row_score(const T* copied, const PackedCenters<T>& centers, Index position, T* score, T* norm) noexcept {
+  constexpr Index L = kLanes<T>;
   const T* c = centers.rows + position * centers.row_length;
-  Vec<T> sums[2] = {};
-  for (Index j = 0; j < centers.row_length; j += kLanes<T>) {
+  Vec<T> sums[2] = {}, more[2] = {};
+  Index j = 0;
+  for (; j + 2 * L <= centers.row_length; j += 2 * L) {
+    const Vec<T> x = load(copied + j), y = load(copied + j + L);
+    sums[0] += load(c + j) * x;
+    sums[1] += x * x;
+    more[0] += load(c + j + L) * y;
+    more[1] += y * y;
+  }
+  for (; j < centers.row_length; j += L) {
     const Vec<T> x = load(copied + j);
     sums[0] += load(c + j) * x;
     sums[1] += x * x;
   }
+  sums[0] += more[0];
+  sums[1] += more[1];
   const Vec<T> folded = fold<T, 2>(sums);
   *score = folded[0] - centers.half_norms[position];
   *norm = folded[kLanes<T> / 2];
@@ -367,32 +382,117 @@ void add_row(const T* x, Index stride, Index d, double weight, double* sum) noex
 }
 
 template <class T>
-double squared_distance(const T* x, Index stride, const T* c, Index d) noexcept {
-  double total = 0;
+void add_moments(const T* x, Index stride, Index d, const double* shift, double* sum, double* square) noexcept {
   if (stride == 1) {
-#pragma omp simd reduction(+ : total)
+#pragma omp simd
     for (Index j = 0; j < d; ++j) {
-      const double difference = static_cast<double>(x[j]) - static_cast<double>(c[j]);
-      total += difference * difference;
+      const double v = static_cast<double>(x[j]) - shift[j];
+      sum[j] += v;
+      square[j] += v * v;
     }
   } else {
     for (Index j = 0; j < d; ++j) {
-      const double difference = static_cast<double>(x[j * stride]) - static_cast<double>(c[j]);
-      total += difference * difference;
+      const double v = static_cast<double>(x[j * stride]) - shift[j];
+      sum[j] += v;
+      square[j] += v * v;
     }
   }
+}
+
+template <class T>
+double squared_distance(const T* x, Index stride, const T* c, Index d) noexcept {
+  constexpr Index kStep = 4 * kVectorBytes / 8;  // four independent accumulators
+  double sums[kStep] = {};
+  Index j = 0;
+  if (stride == 1) {
+    for (; j + kStep <= d; j += kStep) {
+#pragma omp simd
+      for (Index l = 0; l < kStep; ++l) {
+        const double difference = static_cast<double>(x[j + l]) - static_cast<double>(c[j + l]);
+        sums[l] += difference * difference;
+      }
+    }
+  }
+  double total = 0;
+  for (; j < d; ++j) {
+    const double difference = static_cast<double>(x[j * stride]) - static_cast<double>(c[j]);
+    total += difference * difference;
+  }
+  for (Index l = 0; l < kStep; ++l) total += sums[l];
   return total;
 }
 
 // ---- bounds ----
 
 template <class T>
+inline constexpr T kEpsilon = sizeof(T) == 4 ? T(1.1920928955078125e-7) : T(2.220446049250313e-16);
+
+template <class T>
+MLCORE_INLINE T square_root(T v) noexcept {
+  if constexpr (sizeof(T) == 4)
+    return __builtin_sqrtf(v);
+  else
+    return __builtin_sqrt(v);
+}
+
+template <class T>
+void lower_bounds(const T* score, const T* norms, Index count, T relative, T largest, T add, T* bound) noexcept {
+#pragma omp simd
+  for (Index p = 0; p < count; ++p) {
+    const T squared = norms[p] - T(2) * score[p] - relative * (norms[p] + largest);
+    const T distance = square_root(squared > T(0) ? squared : T(0));
+    bound[p] = (distance + add) * (T(1) - T(4) * kEpsilon<T>);
+  }
+}
+
+template <class T>
+void upper_bounds(const T* score, const T* norms, Index count, T relative, T largest, T* bound) noexcept {
+#pragma omp simd
+  for (Index p = 0; p < count; ++p) {
+    const T squared = norms[p] - T(2) * score[p] + relative * (norms[p] + largest);
+    bound[p] = square_root(squared > T(0) ? squared : T(0)) * (T(1) + T(4) * kEpsilon<T>);
+  }
+}
+
+template <class T>
+Index failing_groups(const T* lower, const T* drift, Index groups, T upper, std::int32_t* out, T* least) noexcept {
+  T smallest = static_cast<T>(__builtin_inf());
+#pragma omp simd reduction(min : smallest)
+  for (Index g = 0; g < groups; ++g) {
+    const T now = lower[g] - drift[g];
+    smallest = now < smallest ? now : smallest;
+  }
+  *least = smallest;
+  if (smallest > upper) return 0;
+  Index found = 0;
+  for (Index g = 0; g < groups; ++g) {
+    out[found] = static_cast<std::int32_t>(g);
+    found += !(lower[g] - drift[g] > upper);
+  }
+  return found;
+}
+
+template <class T>
 Index select_unsafe(const T* gap, const std::int32_t* label, const T* allowance, Index count,
                     std::int32_t* out) noexcept {
-  Index found = 0;
-  for (Index p = 0; p < count; ++p) {
+  Index found = 0, p = 0;
+#if MLCORE_ISA_LEVEL == 4
+  // Compaction in a register: the compiler does not vectorise it (1.9 -> 0.4 ns a row).
+  if constexpr (sizeof(T) == 4) {
+    __m512i number = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    for (; p + 16 <= count; p += 16) {
+      const __m512 allowed = _mm512_i32gather_ps(_mm512_loadu_si512(label + p), allowance, 4);
+      const __m512 now = _mm512_add_ps(_mm512_loadu_ps(gap + p), allowed);
+      const __mmask16 unsafe = _mm512_cmp_ps_mask(now, _mm512_setzero_ps(), _CMP_NLT_UQ);
+      _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi32(unsafe, number));
+      found += __builtin_popcount(unsafe);
+      number = _mm512_add_epi32(number, _mm512_set1_epi32(16));
+    }
+  }
+#endif
+  for (; p < count; ++p) {
     out[found] = static_cast<std::int32_t>(p);
-    found += !(gap[p] + allowance[label[p]] < T(0));  // NaN counts as unsafe
+    found += !(gap[p] + allowance[label[p]] < T(0));
   }
   return found;
 }
@@ -431,10 +531,26 @@ void sparse_scores(const T* values, const I* indices, Index entries, const T* co
 
 template <class T>
 constexpr cluster::KMeansKernels<T> kTable = {
-    kTile<T>,        kLanes<T>,       pack_tile<T>,  copy_rows<T>,           tile_norms<T>,
-    nearest<T>,      nearest_two<T>,  tile_distances<T>, row_scores<T>,         row_score<T>,
-    add_row<T>,      squared_distance<T>, select_unsafe<T>, sparse_scores<T, std::int32_t>,
-    sparse_scores<T, std::int64_t>};
+    .tile_points = kTile<T>,
+    .lanes = kLanes<T>,
+    .pack_tile = pack_tile<T>,
+    .copy_rows = copy_rows<T>,
+    .tile_norms = tile_norms<T>,
+    .nearest = nearest<T>,
+    .nearest_two = nearest_two<T>,
+    .tile_distances = tile_distances<T>,
+    .row_scores = row_scores<T>,
+    .row_score = row_score<T>,
+    .add_row = add_row<T>,
+    .add_moments = add_moments<T>,
+    .squared_distance = squared_distance<T>,
+    .lower_bounds = lower_bounds<T>,
+    .upper_bounds = upper_bounds<T>,
+    .failing_groups = failing_groups<T>,
+    .select_unsafe = select_unsafe<T>,
+    .sparse_scores_i32 = sparse_scores<T, std::int32_t>,
+    .sparse_scores_i64 = sparse_scores<T, std::int64_t>,
+};
 
 }  // namespace
 

@@ -15,6 +15,7 @@ namespace mlcore::cluster {
 
 inline constexpr Index kGroupCenters = 8;
 inline constexpr Index kMaxTilePoints = 32;
+inline constexpr Index kSelectSlack = 16;
 
 /// k centres, shifted by -offset, in the two orders that the kernels read.
 template <class T>
@@ -66,9 +67,18 @@ struct KMeansKernels {
   void (*row_score)(const T* copied, const PackedCenters<T>& centers, Index position, T* score, T* norm) noexcept;
   /// sum_j <- sum_j + weight * x_j over d values with a stride.
   void (*add_row)(const T* x, Index stride, Index d, double weight, double* sum) noexcept;
+  /// sum_j += x_j - shift_j, square_j += (x_j - shift_j)^2.
+  void (*add_moments)(const T* x, Index stride, Index d, const double* shift, double* sum, double* square) noexcept;
   /// sum_j (x_j - c_j)^2 in float64.
   double (*squared_distance)(const T* x, Index stride, const T* c, Index d) noexcept;
-  /// Numbers p (0 <= p < count) with gap[p] + allowance[label[p]] >= 0, to `out`; returns how many.
+  /// bound[p] <- distance of a point with squared norm norms[p] and score[p], rounded safely down (+ add) or up.
+  /// relative: allowance for rounding per unit of |x|^2 + largest, see Margin.
+  void (*lower_bounds)(const T* score, const T* norms, Index count, T relative, T largest, T add, T* bound) noexcept;
+  void (*upper_bounds)(const T* score, const T* norms, Index count, T relative, T largest, T* bound) noexcept;
+  /// Groups g (0 <= g < groups) with lower[g] - drift[g] <= upper, to `out`; returns how many. least <- min of the differences.
+  Index (*failing_groups)(const T* lower, const T* drift, Index groups, T upper, std::int32_t* out, T* least) noexcept;
+  /// Numbers p (0 <= p < count) with gap[p] + allowance[label[p]] >= 0, to `out` (room for count + kSelectSlack); returns
+  /// how many. NaN counts as unsafe.
   Index (*select_unsafe)(const T* gap, const std::int32_t* label, const T* allowance, Index count,
                          std::int32_t* out) noexcept;
   /// scores[c] <- sum over the entries of v * columns[j * stride + c], for c < stride (a multiple of lanes).

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "cluster/dense_assigner.hpp"
+#include "cluster/exponion_assigner.hpp"
+#include "cluster/group_assigner.hpp"
 #include "cluster/row_source.hpp"
 #include "cluster/sparse_assigner.hpp"
 
@@ -12,14 +14,36 @@ namespace mlcore::cluster {
 inline constexpr double kStepNsPerMultiplyAdd = 0.02;
 inline constexpr double kStepNsPerRow = 5.0;
 
+/// What "auto" means. Measured: group bounds win where a distance is dear (many coordinates) and there are many centres to
+/// rule out; elsewhere one gap a row does, because a dense tile costs less than the bookkeeping of groups. Group bounds also
+/// cost memory, which the product limits to a fraction of X.
+inline KMeansAlgorithm chosen_algorithm(KMeansAlgorithm asked, Index k, Index d) noexcept {
+  if (asked != KMeansAlgorithm::kAuto) return asked;
+  return d >= 64 && k >= 32 ? KMeansAlgorithm::kYinyang : KMeansAlgorithm::kHamerly;
+}
+
+/// Lists of neighbours need k^2 numbers; above this many centres elkan and exponion keep their bounds but drop the lists.
+inline constexpr Index kMaxListedCenters = 4096;
+
 template <class Source>
 std::unique_ptr<Assigner<typename Source::Scalar>> make_assigner(const Source& x, const typename Source::Scalar* offset,
-                                                                 KMeansAlgorithm algorithm, Index k,
-                                                                 std::int32_t* labels, int members) {
+                                                                 KMeansAlgorithm asked, Index k, std::int32_t* labels,
+                                                                 int members) {
   using T = typename Source::Scalar;
-  const bool bounds = algorithm != KMeansAlgorithm::kLloyd && k > 1;
+  const KMeansAlgorithm algorithm = k == 1 ? KMeansAlgorithm::kLloyd : chosen_algorithm(asked, k, x.cols());
+  const bool bounds = algorithm != KMeansAlgorithm::kLloyd, lists = k <= kMaxListedCenters;
   if constexpr (Source::kShifted) {
-    return std::make_unique<DenseAssigner<T>>(x.view(), offset, k, labels, members, bounds);
+    switch (algorithm) {
+      case KMeansAlgorithm::kYinyang:
+      case KMeansAlgorithm::kElkan:
+        return std::make_unique<GroupAssigner<T>>(x.view(), offset, k, labels, members,
+                                                  lists && algorithm == KMeansAlgorithm::kElkan);
+      case KMeansAlgorithm::kExponion:
+        if (lists) return std::make_unique<ExponionAssigner<T>>(x.view(), offset, k, labels, members);
+        [[fallthrough]];
+      default:
+        return std::make_unique<DenseAssigner<T>>(x.view(), offset, k, labels, members, bounds);
+    }
   } else {
     return std::make_unique<SparseAssigner<T, typename Source::IndexType>>(x.view(), k, labels, members, bounds);
   }

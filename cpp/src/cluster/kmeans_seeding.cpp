@@ -161,7 +161,7 @@ class PlusPlus {
  private:
   struct Workspace {
     explicit Workspace(const PlusPlus& owner)
-        : trial(owner.trial_distances_), one(owner.one_distance_), rows({kBlockRows}) {}
+        : trial(owner.trial_distances_), one(owner.one_distance_), rows({kBlockRows + kSelectSlack}) {}
     typename PointDistances<Source>::Workspace trial, one;
     Buffer<std::int32_t> rows;
   };

@@ -29,12 +29,7 @@ class DenseRows {
   }
   /// sum_j += x_j - s_j, square_j += (x_j - s_j)^2 with the shift s.
   void add_moments(Index row, const double* shift, double* sum, double* square) const noexcept {
-    const T* x = x_.row(row);
-    for (Index j = 0; j < x_.cols; ++j) {
-      const double v = static_cast<double>(x[j * x_.col_stride]) - shift[j];
-      sum[j] += v;
-      square[j] += v * v;
-    }
+    kernels_.add_moments(x_.row(row), x_.col_stride, x_.cols, shift, sum, square);
   }
   static constexpr bool kShifted = true;  ///< kernels subtract an offset while they pack
 

@@ -84,7 +84,7 @@ class SparseAssigner final : public Assigner<T> {
     if (bounds_) gap_ = Buffer<T>({x.rows});
     for (int m = 0; m < members; ++m) {
       scores_.emplace_back(columns_.stride());
-      rows_.emplace_back(kBlockRows);
+      rows_.emplace_back(kBlockRows + kSelectSlack);
     }
   }
 

@@ -3,15 +3,19 @@
 from ..metrics import align_labels
 from ._bisecting import BisectingKMeans
 from ._elbow import elbow_point
+from ._kernel_kmeans import KernelKMeans
 from ._kmeans import KMeans, k_means, kmeans_plusplus
 from ._minibatch import MiniBatchKMeans
+from ._spherical import SphericalKMeans
 from ._statistics import KMeansStatistics
 
 __all__ = [
     "BisectingKMeans",
     "KMeans",
     "KMeansStatistics",
+    "KernelKMeans",
     "MiniBatchKMeans",
+    "SphericalKMeans",
     "align_labels",
     "elbow_point",
     "k_means",
