@@ -8,8 +8,10 @@ because on small data these checks cost more than the numerics.
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
@@ -31,6 +33,7 @@ __all__ = [
     "native_matrix",
     "native_threads",
     "validate_parameters",
+    "warn_user",
 ]
 
 #: What the native side takes: a dense array in any strides, or (data, indices, indptr, n_features) of a CSR
@@ -250,3 +253,11 @@ def draw_seed(random_state: Any) -> int:
     else:
         generator = check_random_state(random_state)
     return int(generator.randint(0, np.iinfo(np.int64).max, dtype=np.int64))
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn, and name as the place the first caller outside this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mlcore."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -25,6 +24,7 @@ from .._validation import (
     native_matrix,
     native_threads,
     validate_parameters,
+    warn_user,
 )
 from ._base import CentroidClusterer
 from ._starts import (
@@ -48,10 +48,9 @@ def sensible_algorithm(algorithm: str, n_clusters: int) -> str:
     """The algorithm to run; the bounds of the pruning ones need a second centre."""
     if n_clusters > 1 or algorithm in ("auto", "lloyd"):
         return algorithm
-    warnings.warn(
+    warn_user(
         f"algorithm='{algorithm}' doesn't make sense for a single cluster. Using 'lloyd' instead.",
         RuntimeWarning,
-        stacklevel=4,
     )
     return "lloyd"
 
@@ -78,11 +77,10 @@ def warn_of_unused(labels: npt.NDArray[np.int32], n_clusters: int) -> None:
     """ConvergenceWarning when there are fewer clusters than asked for."""
     used = count_used(labels, n_clusters)
     if used < n_clusters:
-        warnings.warn(
+        warn_user(
             f"Number of distinct clusters ({used}) found smaller than n_clusters ({n_clusters}). "
             "Possibly due to duplicate points in X.",
             ConvergenceWarning,
-            stacklevel=4,
         )
 
 
@@ -252,6 +250,7 @@ class KMeans(CentroidClusterer):
         self.n_jobs = n_jobs
         self.callbacks = callbacks
 
+    @atomic_fit
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> KMeans:
         """Compute the clustering.
 
@@ -283,10 +282,6 @@ class KMeans(CentroidClusterer):
         RuntimeWarning
             If ``n_init`` or ``algorithm`` makes no sense beside the other parameters.
         """
-        return self._fit(X, sample_weight)
-
-    @atomic_fit
-    def _fit(self, X: Any, sample_weight: Any) -> KMeans:
         validate_parameters(self)
         threads = native_threads(self.n_jobs)
         X = check_data(self, X, reset=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from .._validation import (
     native_matrix,
     native_threads,
     validate_parameters,
+    warn_user,
 )
 from ._base import CentroidClusterer
 from ._starts import (
@@ -308,11 +308,10 @@ class MiniBatchKMeans(CentroidClusterer):
             if size < self.n_clusters:
                 size = 3 * self.n_clusters
         elif size < self.n_clusters:
-            warnings.warn(
+            warn_user(
                 f"init_size={size} should be larger than n_clusters={self.n_clusters}. Setting it to "
                 "min(3*n_clusters, n_samples)",
                 RuntimeWarning,
-                stacklevel=5,
             )
             size = 3 * self.n_clusters
         return int(min(size, n_samples))

@@ -8,7 +8,6 @@ the same for any order of the rows, and the same for a row of weight m as for m 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from sklearn.utils import check_array
 
 from .. import _core
-from .._validation import native_matrix
+from .._validation import native_matrix, warn_user
 
 __all__ = [
     "INITS",
@@ -55,11 +54,10 @@ def number_of_runs(n_init: int | str, init: Init, *, auto: int) -> int:
 def warn_of_ignored_runs(n_init: int, init: Init, name: str) -> int:
     """Number of runs that make sense: explicit centres give the same result each time."""
     if n_init > 1 and not is_named(init) and not callable(init):
-        warnings.warn(
+        warn_user(
             f"Explicit initial center position passed: performing only one init in {name} instead of "
             f"n_init={n_init}.",
             RuntimeWarning,
-            stacklevel=4,
         )
         return 1
     return n_init
