@@ -16,7 +16,8 @@ enum class Elementwise : int {
   kLog1p = 3,
   kTanh = 4,
   kSigmoid = 5,
-  kExpFlushed = 6,  ///< e^x for sums: results below the smallest normal number are 0; x <= 88 (float), 709 (double)
+  kExpFlushed =
+      6,  ///< e^x for sums: results below the smallest normal number are 0, above the largest power of two inf
 };
 
 /// y[i] = f(x[i]). y may be x. `threads` as resolved (runtime/threads.hpp); fewer are used when the array is small. T
