@@ -1,5 +1,6 @@
 // Mean of every column and the mean of the columns' variances, in float64.
 #pragma once
+#include <cmath>
 #include <vector>
 
 #include "cluster/row_source.hpp"
@@ -8,9 +9,29 @@
 namespace mlcore::cluster {
 
 struct ColumnMoments {
-  std::vector<double> mean;
+  std::vector<double> mean, variance;
   double mean_variance = 0;
 };
+
+/// Offset to subtract from a column so that |x|^2 - 2 x.c + |c|^2 does not cancel: the centre of the column, rounded to a
+/// power of two near its spread. So integers stay integers (or halves, quarters), their scores stay exact, and rows that
+/// are equally far from two centres stay so; a column around zero is not shifted at all.
+inline double shift_of(double center, double spread) noexcept {
+  if (!(spread > 0) || !std::isfinite(center)) return spread == 0 && std::isfinite(center) ? center : 0.0;
+  const double unit = std::exp2(std::ceil(std::log2(spread)));
+  return unit > 0 && std::isfinite(unit) ? unit * std::nearbyint(center / unit) : 0.0;
+}
+
+/// Offsets of all columns in the type of the kernels; zero for sources that the kernels do not shift.
+template <class Source>
+Buffer<typename Source::Scalar> column_shifts(const ColumnMoments& moments) {
+  using T = typename Source::Scalar;
+  Buffer<T> shift = Buffer<T>::zeros({static_cast<Index>(moments.mean.size())});
+  if constexpr (Source::kShifted)
+    for (std::size_t j = 0; j < moments.mean.size(); ++j)
+      shift[static_cast<Index>(j)] = static_cast<T>(shift_of(moments.mean[j], std::sqrt(moments.variance[j])));
+  return shift;
+}
 
 /// Each unit of rows sums about its own first row, so that a large offset cancels before squaring; units are merged in order
 /// (Chan, Golub & LeVeque 1983). Bit-equal for any number of threads.
@@ -27,6 +48,7 @@ ColumnMoments column_moments(const Source& x, int threads) {
   });
   ColumnMoments moments;
   moments.mean.resize(static_cast<std::size_t>(d));
+  moments.variance.resize(static_cast<std::size_t>(d));
   double total = 0;
   for (Index j = 0; j < d; ++j) {
     double mean = 0, m2 = 0, count = 0;
@@ -39,6 +61,7 @@ ColumnMoments column_moments(const Source& x, int threads) {
       mean += delta * rows / count;
     }
     moments.mean[static_cast<std::size_t>(j)] = mean;
+    moments.variance[static_cast<std::size_t>(j)] = m2 / static_cast<double>(n);
     total += m2 / static_cast<double>(n);
   }
   moments.mean_variance = total / static_cast<double>(d);

@@ -310,8 +310,7 @@ KMeansResult<typename Source::Scalar> fit(const Source& x, VectorView<const type
   const int allowed = runtime::resolve_threads(spec.n_jobs).threads;
   const int threads = runtime::threads_for_work(allowed, step_ns);
   const ColumnMoments moments = column_moments(x, threads);
-  Buffer<T> offset({d});
-  for (Index j = 0; j < d; ++j) offset[j] = Source::kShifted ? static_cast<T>(moments.mean[j]) : T(0);
+  const Buffer<T> offset = column_shifts<Source>(moments);
   const double tolerance = spec.tolerance * moments.mean_variance;
 
   auto run = [&](Index restart, int run_threads) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cluster/cluster_sums.hpp"
+#include "cluster/column_moments.hpp"
 #include "cluster/kmeans_choice.hpp"
 #include "cluster/packed_centers.hpp"
 #include "cluster/row_source.hpp"
@@ -24,7 +25,7 @@ int threads_for(const Source& x, Index k, int n_jobs) noexcept {
   return runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work);
 }
 
-/// Centres shifted by their own mean, which keeps the score formula accurate for data far from the origin.
+/// Centres shifted by the middle of their range, which keeps the score formula accurate for data far from the origin.
 template <class Source>
 struct ShiftedCenters {
   using T = typename Source::Scalar;
@@ -32,10 +33,14 @@ struct ShiftedCenters {
       : offset(Buffer<T>::zeros({centers.cols})), values({centers.rows, centers.cols}) {
     require(centers.is_row_major(), "centres must be C-contiguous");
     for (Index j = 0; j < centers.cols; ++j) {
-      double sum = 0;
-      if constexpr (Source::kShifted)
-        for (Index c = 0; c < centers.rows; ++c) sum += static_cast<double>(centers(c, j));
-      offset[j] = static_cast<T>(sum / static_cast<double>(centers.rows));
+      if constexpr (Source::kShifted) {
+        double low = static_cast<double>(centers(0, j)), high = low;
+        for (Index c = 1; c < centers.rows; ++c) {
+          low = std::min(low, static_cast<double>(centers(c, j)));
+          high = std::max(high, static_cast<double>(centers(c, j)));
+        }
+        offset[j] = static_cast<T>(shift_of(0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low));
+      }
       for (Index c = 0; c < centers.rows; ++c) values[c * centers.cols + j] = centers(c, j) - offset[j];
     }
   }

@@ -473,15 +473,13 @@ namespace {
 template <class Source>
 struct SeedingCall {
   using T = typename Source::Scalar;
-  SeedingCall(const Source& x, VectorView<const T> weights, Index clusters, int n_jobs) : offset({x.cols()}) {
+  SeedingCall(const Source& x, VectorView<const T> weights, Index clusters, int n_jobs) {
     require(x.rows() >= 1 && x.cols() >= 1, "X must have at least one row and one column");
     require(clusters >= 1 && clusters <= x.rows(), "the number of clusters must be between 1 and the number of rows");
     require(weights.empty() || weights.size == x.rows(), "sample weights must have one value per row");
     const double work = static_cast<double>(x.rows()) * (3.0 + 0.1 * x.entries_per_row());
     threads = runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work);
-    const ColumnMoments moments = column_moments(x, threads);
-    for (Index j = 0; j < x.cols(); ++j)
-      offset[j] = Source::kShifted ? static_cast<T>(moments.mean[static_cast<std::size_t>(j)]) : T(0);
+    offset = column_shifts<Source>(column_moments(x, threads));
   }
   Buffer<T> offset;
   int threads = 1;
