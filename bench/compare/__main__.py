@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from . import report
 from .areas import AREAS, area_of
@@ -39,6 +41,25 @@ def arguments() -> argparse.ArgumentParser:
         "--render", action="store_true", help="write the tables again from the JSON file, measure nothing"
     )
     return parser
+
+
+def publish(
+    area: str, results: Mapping[str, Any], notes: str, drawing: Path | None, root: Path = ROOT
+) -> None:
+    """The summary into README.md, everything into docs/benchmarks, with the plot where there is one."""
+    pages = root / "docs" / "benchmarks"
+    pages.mkdir(parents=True, exist_ok=True)
+    short = report.markdown(results, notes, full=False)
+    full = report.markdown(results, notes, full=True)
+    if drawing is not None:
+        picture = f"{area}.svg"
+        (pages / picture).write_bytes(drawing.read_bytes())
+        short += f"\n![Time of each library over mlcore's](docs/benchmarks/{picture})\n"
+        full += f"\n![Time of each library over mlcore's](../benchmarks/{picture})\n"
+    (pages / f"{area}.inc.md").write_text(full, encoding="utf-8")
+    readme = root / "README.md"
+    section = report.replace_between(readme.read_text(encoding="utf-8"), f"bench:{area}", short)
+    readme.write_text(section, encoding="utf-8")
 
 
 def main(given: list[str] | None = None) -> int:
@@ -78,15 +99,7 @@ def main(given: list[str] | None = None) -> int:
         if results["quick"]:
             print("a quick run does not go into the README", file=sys.stderr)
             return 2
-        readme = ROOT / "README.md"
-        short = report.markdown(results, area.notes, full=False)
-        section = report.replace_between(readme.read_text(encoding="utf-8"), f"bench:{area.name}", short)
-        readme.write_text(section, encoding="utf-8")
-        pages = ROOT / "docs" / "benchmarks"
-        pages.mkdir(parents=True, exist_ok=True)
-        (pages / f"{area.name}.inc.md").write_text(text, encoding="utf-8")
-        if drawn:
-            (pages / f"{area.name}.svg").write_bytes((options.output / f"{name}.svg").read_bytes())
+        publish(area.name, results, area.notes, options.output / f"{name}.svg" if drawn else None)
     return 0
 
 

@@ -15,10 +15,9 @@ from .limits import lower_bound
 def seconds(value: float) -> str:
     """Three digits with a fitting unit."""
     for factor, unit in ((1.0, "s"), (1e3, "ms")):
-        if value * factor >= 1.0:
-            return (
-                f"{value * factor:.3g} {unit}" if value * factor < 1000 else f"{value * factor:,.0f} {unit}"
-            )
+        scaled = value * factor
+        if scaled >= 0.9995:  # from here on it is not rounded to less than 1
+            return f"{scaled:,.0f} {unit}" if scaled >= 999.5 else f"{scaled:.3g} {unit}"
     return f"{value * 1e6:.3g} µs"
 
 

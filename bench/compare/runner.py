@@ -47,14 +47,14 @@ def environment(threads: int, base: Mapping[str, str] | None = None) -> dict[str
 def turn(names: Sequence[str], number: int, first: str | None = None) -> list[str]:
     """Order of the contenders in round `number`. In round 0 `first` begins.
 
-    Rotated each round and reversed every other one, so that nobody always runs after the same neighbour or at
-    the same point of a clock's or a cache's drift.
+    Reversed every other round and rotated every two, so that nobody always runs after the same neighbour or
+    at the same point of a clock's or a cache's drift.
     """
     if not names:
         return []
     if number == 0 and first in names:
         return [first, *(name for name in names if name != first)]
-    shift = number % len(names)
+    shift = number // 2 % len(names)
     order = [*names[shift:], *names[:shift]]
     return order[::-1] if number % 2 else order
 

@@ -103,7 +103,7 @@ class BisectingKMeans(CentroidClusterer):
         Weighted sum of the squared distances to the centre of the own cluster.
     n_features_in_ : int
         Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``X`` has names that are all strings.
 
     See Also

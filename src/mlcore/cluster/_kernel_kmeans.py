@@ -317,7 +317,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         with ``kernel="precomputed"``.
     n_features_in_ : int
         Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``X`` had names that are all strings.
 
     See Also

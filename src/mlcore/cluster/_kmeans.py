@@ -121,8 +121,7 @@ class KMeans(CentroidClusterer):
     ----------
     n_clusters : int, default=8
         Number of clusters k, at most the number of rows.
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape (n_clusters, n_features), \
-            default='k-means++'
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
         Starting centres.
 
         - 'k-means++': rows, drawn with probability proportional to the squared distance to the nearest centre
@@ -168,7 +167,7 @@ class KMeans(CentroidClusterer):
         Number of iterations of the run that was kept.
     n_features_in_ : int
         Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``X`` has names that are all strings.
 
     See Also

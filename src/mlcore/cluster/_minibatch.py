@@ -58,8 +58,7 @@ class MiniBatchKMeans(CentroidClusterer):
     ----------
     n_clusters : int, default=8
         Number of clusters k.
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like of shape (n_clusters, n_features), \
-            default='k-means++'
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
         Starting centres, as in :class:`KMeans`, but found on a sample of ``init_size`` rows.
     max_iter : int, default=100
         Limit on the passes over the data; a pass is ``n_samples / batch_size`` steps.
@@ -106,7 +105,7 @@ class MiniBatchKMeans(CentroidClusterer):
         Number of batches seen.
     n_features_in_ : int
         Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``X`` has names that are all strings.
 
     See Also

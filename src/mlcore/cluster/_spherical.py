@@ -56,8 +56,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     ----------
     n_clusters : int, default=8
         Number of clusters k.
-    init : {"k-means++", "random"}, callable or array-like of shape (n_clusters, n_features),
-    default="k-means++"
+    init : {"k-means++", "random"}, callable or array-like, default="k-means++"
         Starting centres: greedy k-means++ with distance 1 - cos; rows chosen at random, of different
         directions; an array, whose rows are normalised; or a function ``init(X, n_clusters, random_state)``
         that returns one.
@@ -90,7 +89,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         Iterations of the best start.
     n_features_in_ : int
         Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, when ``X`` had names that are all strings.
 
     See Also
