@@ -33,6 +33,9 @@ def arguments() -> argparse.ArgumentParser:
         "--data", metavar="DIR", help="folder with load.py and real data (default: MLCORE_DATA)"
     )
     parser.add_argument("--output", metavar="DIR", type=Path, default=ROOT / "bench" / "results")
+    parser.add_argument(
+        "--budget", type=float, default=120.0, help="seconds after which a library is not repeated"
+    )
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds for one process")
     parser.add_argument(
         "--readme", action="store_true", help="write the table into README.md and table and plot into docs/"
@@ -85,6 +88,7 @@ def main(given: list[str] | None = None) -> int:
             repeats=options.repeats or (1 if options.quick else 5),
             quick=options.quick,
             timeout=options.timeout,
+            budget=options.budget,
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
         if options.only and raw.is_file():

@@ -207,7 +207,7 @@ def machine_line(results: Mapping[str, Any]) -> str:
         f"Measured{when} on {machine['cpu']}, {machine['threads']} threads; matrix product "
         f"{flops['float32'] / 1e9:.0f} GFLOP/s in float32, {flops['float64'] / 1e9:.0f} in float64; copy "
         f"{machine['bandwidth'] / 1e9:.0f} GB/s. "
-        f"Median of {results['repeats']} fresh processes each. {packages}."
+        f"Median of up to {results['repeats']} fresh processes each. {packages}."
     )
 
 
@@ -278,11 +278,11 @@ def plot(results: Mapping[str, Any], path: Path) -> bool:
         position -= 0.6
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.set_xlim(low / 1.3, high * 1.6)
+    axes.set_xlim(low / 1.8, high * 1.8)
     axes.axvline(1.0, color="black", lw=1)
     axes.set_yticks([at for at, _ in ticks], [title for _, title in ticks], size=8)
     axes.set_ylim(position + 0.5, 1.0)
-    axes.set_xlabel("time / mlcore's time (right of 1: mlcore is faster; dotted: wanted of the best peer)")
+    axes.set_xlabel("time over mlcore's (above 1: mlcore is faster; dotted: wanted)", size=9)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 0.1 else f"{value:.2g}")
     figure.legend(loc="outside upper center", ncols=min(4, len(names)), fontsize=8, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -129,12 +129,17 @@ def run_row(
     threads: int,
     repeats: int,
     timeout: float,
+    budget: float,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """All contenders of a row; the entry of the results file."""
+    """All contenders of a row; the entry of the results file.
+
+    A contender that has used up its `budget` of seconds is not repeated any more.
+    """
     absent = {c.name: "not installed" for c in row.contenders if not c.installed()}
     names = [c.name for c in row.contenders if c.name not in absent]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    spent = dict.fromkeys(names, 0.0)
     failed: dict[str, str] = {}
     known: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="mlcore-bench-") as scratch:
@@ -145,7 +150,7 @@ def run_row(
         labels = {name: Path(scratch) / f"labels-{i}.npy" for i, name in enumerate(names)}
         for number in range(repeats):
             for name in turn(names, number, row.reference):
-                if name in failed:
+                if name in failed or spent[name] > budget:
                     continue
                 order = {
                     "area": area.name,
@@ -156,6 +161,7 @@ def run_row(
                     "known": known,
                     "labels": str(labels[name]) if number == 0 else None,
                 }
+                start = time.monotonic()
                 try:
                     answer = run_child(order, threads, timeout)
                 except ChildFailed as problem:
@@ -163,6 +169,7 @@ def run_row(
                     say(f"  {name}: {problem}")
                     continue
                 runs[name].append(answer)
+                spent[name] += time.monotonic() - start
                 if name == row.reference and not known:
                     known = {"n_iter": answer["n_iter"]}
                 say(f"  {number + 1}/{repeats} {name}: {answer['seconds']:.4g} s")
@@ -211,6 +218,7 @@ def run_area(
     repeats: int,
     quick: bool,
     timeout: float,
+    budget: float,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """The whole comparison; the contents of the results file."""
@@ -225,7 +233,11 @@ def run_area(
             say(f"  left out: {reason}")
             entries.append({"name": row.name, "title": row.title, "left_out": str(reason)})
             continue
-        entries.append(run_row(area, row, arrays, threads=threads, repeats=repeats, timeout=timeout, say=say))
+        entries.append(
+            run_row(
+                area, row, arrays, threads=threads, repeats=repeats, timeout=timeout, budget=budget, say=say
+            )
+        )
     machine = limits.higher(machine, run_child(peak_order, threads, timeout))
     return {
         "area": area.name,
