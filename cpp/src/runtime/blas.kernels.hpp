@@ -12,8 +12,8 @@ struct KernelsOf {
   Index tile_cols;
   /// c = alpha a b + beta c on the first rows x cols of the tile, at c[i * row_stride + j * col_stride]. With beta == 0
   /// c is not read.
-  void (*tile)(Index depth, const T* a, const T* b, T alpha, T beta, T* c, Index row_stride, Index col_stride, Index rows,
-               Index cols) noexcept;
+  void (*tile)(Index depth, const T* a, const T* b, T alpha, T beta, T* c, Index row_stride, Index col_stride,
+               Index rows, Index cols) noexcept;
   T (*dot)(Index n, const T* x, const T* y) noexcept;
   /// y += alpha x
   void (*axpy)(Index n, T alpha, const T* x, T* y) noexcept;

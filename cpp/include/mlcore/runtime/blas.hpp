@@ -96,8 +96,8 @@ struct EntryPoints {
   int int_bits = 32;
 };
 
-/// Serves all later calls with these entry points. Not to be called while another thread computes: done once, at import.
-/// Throws std::invalid_argument when an address is missing.
+/// Serves all later calls with these entry points. Not to be called while another thread computes: done once, at
+/// import. Throws std::invalid_argument when an address is missing.
 void install(const EntryPoints& entry_points);
 /// Back to our own kernels.
 void uninstall() noexcept;
@@ -108,7 +108,8 @@ struct Info {
 };
 Info info() noexcept;
 
-/// For tests: pieces of at most `size` rows, columns or elements instead of what the integers of the BLAS hold; 0 resets.
+/// For tests: pieces of at most `size` rows, columns or elements instead of what the integers of the BLAS hold; 0
+/// resets.
 void set_largest_piece(Index size) noexcept;
 /// For tests and reports: calls that went to the installed BLAS so far.
 Index calls_served_by_blas() noexcept;
