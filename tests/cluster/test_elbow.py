@@ -45,6 +45,10 @@ def test_the_unit_of_the_inertia_does_not_matter(unit):
     assert elbow_point(range(1, 7), np.array(CURVE) * unit) == elbow_point(range(1, 7), CURVE) == 3
 
 
+def test_differences_may_overflow():
+    assert elbow_point([1, 2, 3], [1.7e308, -1.6e308, -1.7e308]) == 2
+
+
 def test_the_lowest_of_equally_far_points():
     assert elbow_point([1, 2, 3, 4], [3.0, 1.0, 0.0, 0.0]) == 2
 

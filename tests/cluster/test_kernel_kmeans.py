@@ -227,6 +227,17 @@ def test_fewer_distinct_points_than_clusters():
     np.testing.assert_array_equal(model.labels_, model.predict(X))
 
 
+@pytest.mark.parametrize("method", ["k-means++", "random"])
+def test_a_seed_is_not_chosen_twice(method):
+    # Far from the origin scikit-learn's rbf kernel of a point with itself may come out below 1.
+    X = 1e7 + np.random.default_rng(0).normal(size=(30, 3))
+    kernel = _kernel_kmeans._KernelRows(X, "rbf", {"gamma": 1.0})
+    assert kernel.rows(np.arange(30)).diagonal().min() < 0.9
+    for seed in range(5):
+        labels = _kernel_kmeans._seed(kernel, np.ones(30), 30, method, np.random.RandomState(seed))
+        assert np.unique(labels).size == 30
+
+
 def test_max_iter_is_reported_and_labels_are_those_of_predict():
     X = np.random.default_rng(0).normal(size=(400, 3))
     with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=2"):

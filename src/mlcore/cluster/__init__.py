@@ -3,6 +3,7 @@
 from ..metrics import align_labels
 from ._bisecting import BisectingKMeans
 from ._elbow import elbow_point
+from ._gap import GapStatistic, gap_statistic
 from ._kernel_kmeans import KernelKMeans
 from ._kmeans import KMeans, k_means, kmeans_plusplus
 from ._minibatch import MiniBatchKMeans
@@ -11,6 +12,7 @@ from ._statistics import KMeansStatistics
 
 __all__ = [
     "BisectingKMeans",
+    "GapStatistic",
     "KMeans",
     "KMeansStatistics",
     "KernelKMeans",
@@ -18,6 +20,7 @@ __all__ = [
     "SphericalKMeans",
     "align_labels",
     "elbow_point",
+    "gap_statistic",
     "k_means",
     "kmeans_plusplus",
 ]
