@@ -60,7 +60,14 @@ demo: $(STAMP)-built $(STAMP)-deps-plot  ## the main job on embedded real data; 
 test: $(STAMP)-built $(STAMP)-deps-test  ## the whole test suite (PYTEST_ARGS="-k kmeans" for a part)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
-bench: $(STAMP)-built $(STAMP)-deps-bench  ## side by side with every installed peer (BENCH=kmeans, BENCH_ARGS=--quick)
+# Peers have no wheels for every platform: measure against those that can be had.
+$(STAMP)-peers: pyproject.toml scripts/requirements.py | $(STAMP)-venv
+	@$(PY) scripts/requirements.py peers > $(VENV)/requirements-peers.txt
+	@while read -r peer; do $(PY) -m pip install --quiet "$$peer" || echo "bench: without $$peer"; done \
+	  < $(VENV)/requirements-peers.txt
+	@touch $@
+
+bench: $(STAMP)-built $(STAMP)-deps-bench $(STAMP)-peers  ## side by side with every installed peer (BENCH=kmeans, BENCH_ARGS=--quick)
 	$(PY) -m bench.compare $(BENCH) $(BENCH_ARGS)
 
 docs: $(STAMP)-built $(STAMP)-deps-docs  ## the site, warnings are errors; docs/_build/html
