@@ -101,8 +101,8 @@ sanitize-short: $(STAMP)-deps-build $(STAMP)-deps-run $(STAMP)-deps-test  ## the
 wheel: $(STAMP)-deps-build $(STAMP)-deps-wheel  ## sdist, one repaired wheel per Python >= 3.11 here, each smoke-tested bare
 	PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) scripts/build_wheels.py --all-pythons
 
-wheel-quick: $(STAMP)-deps-build $(STAMP)-deps-wheel  ## the same for this Python only
-	PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) scripts/build_wheels.py
+wheel-quick: $(STAMP)-built $(STAMP)-deps-wheel  ## the same for this Python only, with the objects of `make build`
+	PATH="$(abspath $(VENV))/bin:$$PATH" $(PY) scripts/build_wheels.py --quick
 
 clean:  ## remove what was built (not .venv)
 	rm -rf build dist wheelhouse demo-output docs/_build docs/api/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis

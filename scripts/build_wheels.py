@@ -94,10 +94,10 @@ def build_sdist(folder: Path) -> Path:
     return sdist
 
 
-def build_wheel(python: str, sdist: Path, work: Path, wheelhouse: Path, isolated: bool) -> Path:
+def build_wheel(python: str, source: Path, work: Path, wheelhouse: Path, isolated: bool) -> Path:
     raw = work / "raw"
     isolation = [] if isolated else ["--no-build-isolation"]
-    call(python, "-m", "pip", "wheel", "--quiet", "--no-deps", *isolation, "--wheel-dir", raw, sdist)
+    call(python, "-m", "pip", "wheel", "--quiet", "--no-deps", *isolation, "--wheel-dir", raw, source)
     (wheel,) = raw.glob("mlcore-*.whl")
     if sys.platform != "linux":
         return Path(shutil.copy(wheel, wheelhouse))
@@ -130,6 +130,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--all-pythons", action="store_true", help="every Python >= 3.11 of this machine")
     parser.add_argument("--isolated", action="store_true", help="build in isolation for this Python as well")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="build in the checkout with the objects of an earlier build; the sdist is only looked at",
+    )
     parser.add_argument("--dist", type=Path, default=ROOT / "dist")
     parser.add_argument("--wheelhouse", type=Path, default=ROOT / "wheelhouse")
     arguments = parser.parse_args()
@@ -144,7 +149,10 @@ def main() -> None:
         print(f"--- Python {version[0]}.{version[1]}: {python}", flush=True)
         with tempfile.TemporaryDirectory(prefix="mlcore-wheel-") as folder:
             isolated = arguments.isolated or version != here
-            wheel = build_wheel(python, sdist, Path(folder), arguments.wheelhouse, isolated)
+            quick = arguments.quick and not isolated
+            wheel = build_wheel(
+                python, ROOT if quick else sdist, Path(folder), arguments.wheelhouse, isolated
+            )
             smoke(python, wheel, Path(folder))
         print(f"--- Python {version[0]}.{version[1]}: {time.perf_counter() - start:.0f} s", flush=True)
     print(f"build_wheels: {len(pythons)} wheel(s) built, checked and smoke-tested in {arguments.wheelhouse}")

@@ -1,8 +1,8 @@
-"""Threads live in two files, so that how they work stays a local matter: runtime/parallel.cpp makes them (no OpenMP
-regions, see parallel.hpp for why), runtime/threads.cpp asks OpenMP how many there may be.
+"""Threads live in two files, so that how they work stays a local matter.
 
-Allowed elsewhere: `omp simd` in kernel files (*.kernel.cpp, *.kernel.hpp), which starts no threads; threads in the
-bindings of the test suite (testing_*.cpp).
+runtime/parallel.cpp makes them (no OpenMP regions, see parallel.hpp for why), runtime/threads.cpp asks
+OpenMP how many there may be. Allowed elsewhere: `omp simd` in kernel files (*.kernel.cpp, *.kernel.hpp),
+which starts no threads; threads in the bindings of the test suite (testing_*.cpp).
 """
 
 from __future__ import annotations

@@ -5,14 +5,12 @@ environment of its own borrows the packages of this one, but not its editable in
 cpp/tests/faults.cpp shows that the sanitizer in force reports a fault, then pytest runs with the
 sanitizer's library preloaded.
 
-Address + undefined: OpenMP as always. Leak detection is off under Python, which frees little at its end;
-the pure C++ program runs with it.
+Address + undefined: leak detection is off under Python, which frees little at its end; the pure C++ program
+runs with it.
 
-Thread: libgomp is not instrumented, so the sanitizer cannot see that a region starts after what came before
-it and ends before what follows, and reports races that are none. This build therefore makes its regions of
-std::thread (MLCORE_THREADS=std changes the one function parallel_region). Barriers, block hand-out,
-reductions, exceptions and every driver on top of them are the code that users run. What is not covered:
-libgomp's own start and join.
+Thread: the parallel regions are those that users run, made of threads of our own pool, which the sanitizer
+follows (not so OpenMP's regions: libgomp is not instrumented). What NumPy, SciPy's BLAS and Python do among
+themselves is not judged. Fork with threads under way is left out: the sanitizer does not support it.
 """
 
 from __future__ import annotations
@@ -34,7 +32,6 @@ WORK = ROOT / "build/sanitize"
 class Sanitizer:
     name: str
     flags: str
-    threads: str
     libraries: tuple[str, ...]
     faults: tuple[str, ...]
     options: dict[str, str]
@@ -47,7 +44,6 @@ class Sanitizer:
 ADDRESS = Sanitizer(
     name="address",
     flags="address;undefined",
-    threads="openmp",
     # libstdc++ as well: the sanitizer looks for __cxa_throw when it starts, and Python itself does not
     # bring it.
     libraries=("libasan.so", "libstdc++.so"),
@@ -67,7 +63,6 @@ ADDRESS = Sanitizer(
 THREAD = Sanitizer(
     name="thread",
     flags="thread",
-    threads="std",
     libraries=("libtsan.so",),
     faults=("race", "barrier"),
     options={"TSAN_OPTIONS": "exitcode=66"},
@@ -121,7 +116,6 @@ def build(sanitizer: Sanitizer) -> Path:
     must(
         *(cmake, "-S", ROOT, "-B", folder, *ninja),
         f"-DMLCORE_SANITIZE={sanitizer.flags}",
-        f"-DMLCORE_THREADS={sanitizer.threads}",
         "-DMLCORE_OPTIMIZATION=-O1",
         "-DCMAKE_BUILD_TYPE=None",
         f"-DPython_EXECUTABLE={sys.executable}",

@@ -149,7 +149,7 @@ ThreadCount resolve_threads(int n_jobs) noexcept {
   if (in_parallel_region()) return {1, "nested"};
   if (n_jobs > 0) return {n_jobs == 1 ? 1 : std::min(n_jobs, thread_cap()), "n_jobs"};
   ThreadCount count{affinity_count(), "affinity"};
-#if defined(_OPENMP) && !defined(MLCORE_STD_THREADS)
+#ifdef _OPENMP
   if (const int omp = std::min(omp_get_max_threads(), omp_get_thread_limit()); omp < count.threads)
     count = {std::max(1, omp), "OpenMP limit"};
 #endif
