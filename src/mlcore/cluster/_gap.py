@@ -36,6 +36,17 @@ class GapStatistic(NamedTuple):
         ``log W_k`` of the data.
     reference_log_inertia : ndarray of float64
         Mean of ``log W*_k`` over the references.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from mlcore.cluster import gap_statistic
+    >>> X, _ = make_blobs(200, centers=[[0, 0], [8, 0]], random_state=0)
+    >>> result = gap_statistic(X, 4, random_state=0)
+    >>> result.best, result.n_clusters.tolist()
+    (2, [1, 2, 3, 4])
+    >>> bool(result.gap[1] > result.gap[0] + result.standard_error[1])
+    True
     """
 
     best: int
