@@ -27,7 +27,8 @@ MatrixView<const T> matrix_view(const Array<T>& array, const char* name) {
   constexpr auto size = static_cast<Index>(sizeof(T));
   if (array.strides(0) % size != 0 || array.strides(1) % size != 0)
     throw std::invalid_argument(std::string(name) + " must be aligned");
-  MatrixView<const T> view{array.data(), array.shape(0), array.shape(1), array.strides(0) / size, array.strides(1) / size};
+  MatrixView<const T> view{array.data(), array.shape(0), array.shape(1), array.strides(0) / size,
+                           array.strides(1) / size};
   if (view.cols == 1) view.col_stride = 1;
   return view;
 }

@@ -33,9 +33,9 @@ MatrixView<const T> centers_view(const Array<T>& centers, Index d) {
 
 // `View` is MatrixView<const T> or CsrView<T, I>.
 template <class T, class View>
-py::tuple fit(const View& x, const std::optional<Array<T>>& weights, const py::object& init, Index clusters, Index restarts,
-              const std::string& algorithm, Index max_iterations, double tolerance, std::uint64_t seed, int n_threads,
-              const py::object& observer) {
+py::tuple fit(const View& x, const std::optional<Array<T>>& weights, const py::object& init, Index clusters,
+              Index restarts, const std::string& algorithm, Index max_iterations, double tolerance, std::uint64_t seed,
+              int n_threads, const py::object& observer) {
   cluster::KMeansSpec<T> spec;
   spec.clusters = clusters;
   spec.restarts = restarts;
@@ -163,15 +163,18 @@ void define(py::module_& m, AsView as_view) {
       [=](const Argument& X, const Weights& sample_weight, const py::object& init, Index n_clusters, Index n_init,
           const std::string& algorithm, Index max_iter, double tol, std::uint64_t seed, int n_threads,
           const py::object& observer) {
-        return fit<T>(as_view(X), sample_weight, init, n_clusters, n_init, algorithm, max_iter, tol, seed, n_threads, observer);
+        return fit<T>(as_view(X), sample_weight, init, n_clusters, n_init, algorithm, max_iter, tol, seed, n_threads,
+                      observer);
       },
       py::arg("X").noconvert(), py::arg("sample_weight").noconvert().none(true), py::arg("init"), py::arg("n_clusters"),
-      py::arg("n_init"), py::arg("algorithm"), py::arg("max_iter"), py::arg("tol"), py::arg("seed"), py::arg("n_threads"),
-      py::arg("observer") = py::none());
+      py::arg("n_init"), py::arg("algorithm"), py::arg("max_iter"), py::arg("tol"), py::arg("seed"),
+      py::arg("n_threads"), py::arg("observer") = py::none());
   m.def(
       "kmeans_plusplus",
       [=](const Argument& X, const Weights& sample_weight, Index n_clusters, Index n_local_trials, std::uint64_t seed,
-          int n_threads) { return plusplus<T>(as_view(X), sample_weight, n_clusters, n_local_trials, seed, n_threads); },
+          int n_threads) {
+        return plusplus<T>(as_view(X), sample_weight, n_clusters, n_local_trials, seed, n_threads);
+      },
       py::arg("X").noconvert(), py::arg("sample_weight").noconvert().none(true), py::arg("n_clusters"),
       py::arg("n_local_trials"), py::arg("seed"), py::arg("n_threads"));
   m.def(
@@ -183,11 +186,15 @@ void define(py::module_& m, AsView as_view) {
       py::arg("n_threads"));
   m.def(
       "assign",
-      [=](const Argument& X, const Array<T>& centers, int n_threads) { return assign<T>(as_view(X), centers, n_threads, false); },
+      [=](const Argument& X, const Array<T>& centers, int n_threads) {
+        return assign<T>(as_view(X), centers, n_threads, false);
+      },
       py::arg("X").noconvert(), py::arg("centers").noconvert(), py::arg("n_threads"));
   m.def(
       "assign_with_distance",
-      [=](const Argument& X, const Array<T>& centers, int n_threads) { return assign<T>(as_view(X), centers, n_threads, true); },
+      [=](const Argument& X, const Array<T>& centers, int n_threads) {
+        return assign<T>(as_view(X), centers, n_threads, true);
+      },
       py::arg("X").noconvert(), py::arg("centers").noconvert(), py::arg("n_threads"));
   m.def(
       "inertia",
@@ -197,7 +204,9 @@ void define(py::module_& m, AsView as_view) {
       py::arg("labels").noconvert(), py::arg("n_threads"));
   m.def(
       "transform",
-      [=](const Argument& X, const Array<T>& centers, int n_threads) { return transform<T>(as_view(X), centers, n_threads); },
+      [=](const Argument& X, const Array<T>& centers, int n_threads) {
+        return transform<T>(as_view(X), centers, n_threads);
+      },
       py::arg("X").noconvert(), py::arg("centers").noconvert(), py::arg("n_threads"));
   m.def(
       "partial",

@@ -14,7 +14,7 @@ void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
-void register_spherical(py::module_& module);  // after register_cluster
+void register_spherical(py::module_& module);          // after register_cluster
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {

@@ -55,7 +55,16 @@ FAMILY_EDGES = {
 }
 # Headers of the operating system and the compiler, and the floors that may know them.
 SYSTEM_HEADERS = {
-    "runtime": {"sched.h", "pthread.h", "omp.h", "unistd.h", "windows.h", "immintrin.h", "sys/sysctl.h"},
+    "runtime": {
+        "sched.h",
+        "signal.h",
+        "pthread.h",
+        "omp.h",
+        "unistd.h",
+        "windows.h",
+        "immintrin.h",
+        "sys/sysctl.h",
+    },
     "num": {"immintrin.h", "arm_neon.h"},
 }
 KERNEL_HEADERS = {"immintrin.h", "arm_neon.h"}

@@ -1,5 +1,5 @@
-// Shows that a sanitizer build would notice a fault: `faults clean` must end well, every other argument must be reported.
-// Without this, a sanitizer that is not in force looks the same as code without faults.
+// Shows that a sanitizer build would notice a fault: `faults clean` must end well, every other argument must be
+// reported. Without this, a sanitizer that is not in force looks the same as code without faults.
 #include <atomic>
 #include <cstdio>
 #include <cstring>

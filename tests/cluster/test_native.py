@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse as sp
+
 from mlcore import _core
 
 native = _core.cluster
@@ -142,7 +143,7 @@ def test_fewer_distinct_rows_than_centres_is_finite():
 
 @pytest.mark.parametrize("algorithm", ["lloyd", "hamerly", "yinyang", "elkan", "exponion"])
 def test_a_far_offset_costs_no_accuracy(algorithm):
-    """|x|^2 - 2 x.c + |c|^2 cancels when the data lie far from the origin; the shift by the mean prevents it."""
+    """|x|^2 - 2 x.c + |c|^2 cancels far from the origin; the shift by the mean prevents it."""
     rng = np.random.default_rng(2)
     X = (np.repeat([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]], 100, axis=0) + rng.normal(size=(300, 2)) / 4).astype(
         np.float32
@@ -189,7 +190,9 @@ def test_partial_combine_finish_is_one_lloyd_step():
     for a, b in zip(together, whole, strict=True):
         np.testing.assert_array_equal(a, b)
     labels = squared(X, centers).argmin(axis=1)
-    expected = np.stack([X[labels == c].mean(axis=0) if (labels == c).any() else centers[c] for c in range(9)])
+    expected = np.stack(
+        [X[labels == c].mean(axis=0) if (labels == c).any() else centers[c] for c in range(9)]
+    )
     np.testing.assert_allclose(native.finish(whole, centers), expected, rtol=1e-14)
 
 
@@ -231,8 +234,10 @@ for dtype in (np.float32, np.float64):
     X = rng.integers(-8, 9, (700, 19)).astype(dtype)
     start = X[:21].copy()
     for algorithm in ("lloyd", "hamerly", "yinyang", "elkan", "exponion"):
-        labels, inertia, centers, *_ = _core.cluster.kmeans_fit(X, None, start[None], 21, 1, algorithm, 3, 0.0, 0, 1)
-        out[f"{algorithm} {np.dtype(dtype).name}"] = [labels.tolist(), inertia, centers.astype(float).ravel().tolist()]
+        fit = _core.cluster.kmeans_fit(X, None, start[None], 21, 1, algorithm, 3, 0.0, 0, 1)
+        labels, inertia, centers, *_ = fit
+        values = centers.astype(float).ravel().tolist()
+        out[f"{algorithm} {np.dtype(dtype).name}"] = [labels.tolist(), inertia, values]
     out[f"seeds {np.dtype(dtype).name}"] = _core.cluster.kmeans_plusplus(X, None, 21, 0, 3, 1).tolist()
 json.dump(out, sys.stdout)
 """

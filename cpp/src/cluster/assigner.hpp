@@ -6,7 +6,8 @@
 //   lower l    lower bound on its distance to every other centre.
 //   gap        u - l. A row whose gap is negative keeps its centre: nobody else can be nearer.
 //   ledger     sums of drifts since the start. Bounds are stored relative to it, so that a step in which a row is not
-//              touched writes nothing: u_now = u_stored + own, l_now = l_stored - others, gap_now = gap_stored + allowance.
+//              touched writes nothing: u_now = u_stored + own, l_now = l_stored - others, gap_now = gap_stored +
+//              allowance.
 #pragma once
 #include <algorithm>
 #include <cmath>

@@ -13,9 +13,9 @@ struct ColumnMoments {
   double mean_variance = 0;
 };
 
-/// Offset to subtract from a column so that |x|^2 - 2 x.c + |c|^2 does not cancel: the centre of the column, rounded to a
-/// power of two near its spread. So integers stay integers (or halves, quarters), their scores stay exact, and rows that
-/// are equally far from two centres stay so; a column around zero is not shifted at all.
+/// Offset to subtract from a column so that |x|^2 - 2 x.c + |c|^2 does not cancel: the centre of the column, rounded to
+/// a power of two near its spread. So integers stay integers (or halves, quarters), their scores stay exact, and rows
+/// that are equally far from two centres stay so; a column around zero is not shifted at all.
 inline double shift_of(double center, double spread) noexcept {
   if (!(spread > 0) || !std::isfinite(center)) return spread == 0 && std::isfinite(center) ? center : 0.0;
   const double unit = std::exp2(std::ceil(std::log2(spread)));
@@ -33,8 +33,8 @@ Buffer<typename Source::Scalar> column_shifts(const ColumnMoments& moments) {
   return shift;
 }
 
-/// Each unit of rows sums about its own first row, so that a large offset cancels before squaring; units are merged in order
-/// (Chan, Golub & LeVeque 1983). Bit-equal for any number of threads.
+/// Each unit of rows sums about its own first row, so that a large offset cancels before squaring; units are merged in
+/// order (Chan, Golub & LeVeque 1983). Bit-equal for any number of threads.
 template <class Source>
 ColumnMoments column_moments(const Source& x, int threads) {
   const Index n = x.rows(), d = x.cols(), units = runtime::partial_count(ceil_div(n, 4096));

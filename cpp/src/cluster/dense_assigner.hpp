@@ -1,5 +1,5 @@
-// lloyd and hamerly on dense rows: register tiles over all centres. Hamerly keeps one stored gap a row and packs only the
-// rows whose gap is not safe.
+// lloyd and hamerly on dense rows: register tiles over all centres. Hamerly keeps one stored gap a row and packs only
+// the rows whose gap is not safe.
 #pragma once
 #include <utility>
 #include <vector>
@@ -35,14 +35,16 @@ class DenseAssigner final : public Assigner<T> {
     Workspace& w = workspaces_[static_cast<std::size_t>(member)];
     if (!bounds_ || first_step_) {
       for (Index row = first; row < last; row += kernels_.tile_points)
-        score({x_.data, x_.row_stride, x_.col_stride, nullptr, row, std::min(kernels_.tile_points, last - row)}, w, changes);
+        score({x_.data, x_.row_stride, x_.col_stride, nullptr, row, std::min(kernels_.tile_points, last - row)}, w,
+              changes);
       return;
     }
     const Index unsafe =
         kernels_.select_unsafe(gap_.data() + first, labels_ + first, ledger_.allowance(), last - first, w.rows.data());
     for (Index i = 0; i < unsafe; i += kernels_.tile_points)
-      score({x_.data, x_.row_stride, x_.col_stride, w.rows.data() + i, first, std::min(kernels_.tile_points, unsafe - i)}, w,
-            changes);
+      score(
+          {x_.data, x_.row_stride, x_.col_stride, w.rows.data() + i, first, std::min(kernels_.tile_points, unsafe - i)},
+          w, changes);
   }
 
  private:
@@ -64,11 +66,13 @@ class DenseAssigner final : public Assigner<T> {
     kernels_.pack_tile(set, x_.cols, offset_, w.tile.data());
     const PackedCenters<T> centers = pack_.view();
     if (bounds_) {
-      kernels_.nearest_two(w.tile.data(), centers, 0, centers.groups, w.best.data(), w.position.data(), w.second.data());
+      kernels_.nearest_two(w.tile.data(), centers, 0, centers.groups, w.best.data(), w.position.data(),
+                           w.second.data());
       kernels_.tile_norms(w.tile.data(), x_.cols, w.norms.data());
       const T largest = static_cast<T>(pack_.largest_squared_norm()), relative = static_cast<T>(margin_.relative);
       kernels_.upper_bounds(w.best.data(), w.norms.data(), kernels_.tile_points, relative, largest, w.upper.data());
-      kernels_.lower_bounds(w.second.data(), w.norms.data(), kernels_.tile_points, relative, largest, T(0), w.lower.data());
+      kernels_.lower_bounds(w.second.data(), w.norms.data(), kernels_.tile_points, relative, largest, T(0),
+                            w.lower.data());
     } else {
       kernels_.nearest(w.tile.data(), centers, 0, centers.groups, w.best.data(), w.position.data());
     }

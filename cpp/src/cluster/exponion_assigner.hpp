@@ -1,7 +1,7 @@
 // exponion on dense rows (Newling & Fleuret, ICML 2016): the nearest and the second-nearest centre of a row lie within
-// 2 u + s of its own centre a, where u bounds the distance to a and s is the distance from a to its nearest neighbour. So a
-// row whose gap fails looks only at the first centres of a's list of neighbours, sorted by distance.
-// Memory O(n + k^2); a step costs O(k^2 (d + log k)) for the lists.
+// 2 u + s of its own centre a, where u bounds the distance to a and s is the distance from a to its nearest neighbour.
+// So a row whose gap fails looks only at the first centres of a's list of neighbours, sorted by distance. Memory O(n +
+// k^2); a step costs O(k^2 (d + log k)) for the lists.
 #pragma once
 #include <algorithm>
 #include <limits>

@@ -1,10 +1,10 @@
 // yinyang and elkan on dense rows: a lower bound for each row and group of centres (Ding et al. 2015), at most
-// kMaxBoundGroups of them; elkan adds the distances between centres (Elkan 2003, lemma 1): a centre at 2 u or more from the
-// own centre cannot be nearer.
+// kMaxBoundGroups of them; elkan adds the distances between centres (Elkan 2003, lemma 1): a centre at 2 u or more from
+// the own centre cannot be nearer.
 //
-// A step goes from cheap to dear: the stored gap; the group bounds with a loose upper bound; the row's exact distance to its
-// own centre; and only then the groups whose bound fails, gathered group by group so that the centres stay in the first
-// cache. Where nearly all groups fail, as in the first steps, rows go through the dense tiles instead.
+// A step goes from cheap to dear: the stored gap; the group bounds with a loose upper bound; the row's exact distance
+// to its own centre; and only then the groups whose bound fails, gathered group by group so that the centres stay in
+// the first cache. Where nearly all groups fail, as in the first steps, rows go through the dense tiles instead.
 //
 // Two kinds of groups: "kernel groups" of the pack (register tiles), and "bound groups", runs of kernel groups.
 #pragma once
@@ -28,7 +28,8 @@ class GroupAssigner final : public Assigner<T> {
         labels_(labels),
         k_(k),
         center_distances_(center_distances),
-        pack_(k, x.cols, kernels_.lanes, std::clamp<Index>(ceil_div(k, kMaxBoundGroups), std::min<Index>(k, 2), kGroupCenters)),
+        pack_(k, x.cols, kernels_.lanes,
+              std::clamp<Index>(ceil_div(k, kMaxBoundGroups), std::min<Index>(k, 2), kGroupCenters)),
         bounds_(std::min(kMaxBoundGroups, pack_.groups())),
         ledger_(k),
         margin_(x.cols),
@@ -46,7 +47,8 @@ class GroupAssigner final : public Assigner<T> {
       half_nearest_ = Buffer<T>({k});
       to_group_ = Buffer<T>({k, bounds_});
     }
-    for (int m = 0; m < members; ++m) workspaces_.emplace_back(x.cols, pack_.row_length(), bounds_, kernels_.tile_points);
+    for (int m = 0; m < members; ++m)
+      workspaces_.emplace_back(x.cols, pack_.row_length(), bounds_, kernels_.tile_points);
   }
 
   void centers_moved(const T* centers, const double* drift) override {
@@ -159,8 +161,8 @@ class GroupAssigner final : public Assigner<T> {
   T least_lower(Index row) const noexcept {
     std::int32_t none[1];
     T least;
-    kernels_.failing_groups(lower_.data() + row * stride_, group_drift_up_.data(), bounds_, -std::numeric_limits<T>::infinity(),
-                            none, &least);
+    kernels_.failing_groups(lower_.data() + row * stride_, group_drift_up_.data(), bounds_,
+                            -std::numeric_limits<T>::infinity(), none, &least);
     return least - slack_;
   }
   T upper_now(Index row, std::int32_t own) const noexcept { return upper_[row] + own_drift_up_[own]; }
@@ -188,8 +190,8 @@ class GroupAssigner final : public Assigner<T> {
     for (Index g = 1; g < bounds_; ++g)
       for (Index p = 0; p < set.count; ++p) {
         const T score = w.best[g * points + p], leader = w.best[w.best_group[p] * points + p];
-        if (score > leader ||
-            (score == leader && pack_.id(w.position[g * points + p]) < pack_.id(w.position[w.best_group[p] * points + p])))
+        if (score > leader || (score == leader && pack_.id(w.position[g * points + p]) <
+                                                      pack_.id(w.position[w.best_group[p] * points + p])))
           w.best_group[p] = static_cast<std::int32_t>(g);
       }
     for (Index p = 0; p < set.count; ++p) w.score[p] = w.best[w.best_group[p] * points + p];
@@ -200,7 +202,8 @@ class GroupAssigner final : public Assigner<T> {
       w.least[p] = std::numeric_limits<T>::infinity();
     }
     for (Index g = 0; g < bounds_; ++g) {
-      kernels_.lower_bounds(w.best.data() + g * points, w.norms.data(), points, relative, largest, T(0), w.lower.data());
+      kernels_.lower_bounds(w.best.data() + g * points, w.norms.data(), points, relative, largest, T(0),
+                            w.lower.data());
       for (Index p = 0; p < set.count; ++p) {
         const Index row = set.start + (set.rows != nullptr ? set.rows[p] : p);
         set_lower(row, g, w.lower[p]);
@@ -221,8 +224,8 @@ class GroupAssigner final : public Assigner<T> {
     const PackedCenters<T> centers = pack_.view();
     const Index length = pack_.row_length();
     const double largest = pack_.largest_squared_norm();
-    kernels_.copy_rows({x_.data, x_.row_stride, x_.col_stride, w.batch.data(), first, w.pending}, x_.cols, length, offset_,
-                       w.copied.data());
+    kernels_.copy_rows({x_.data, x_.row_stride, x_.col_stride, w.batch.data(), first, w.pending}, x_.cols, length,
+                       offset_, w.copied.data());
     for (Index g = 0; g < bounds_; ++g) w.listed[g] = 0;
     Index total = 0, active = 0;
     for (Index b = 0; b < w.pending; ++b) {
@@ -230,8 +233,8 @@ class GroupAssigner final : public Assigner<T> {
       auto& state = w.row[b];
       T score, norm;
       state.own = state.best = labels_[row];
-      kernels_.row_score(w.copied.data() + b * length, centers, position_of_[static_cast<std::size_t>(state.own)], &score,
-                         &norm);
+      kernels_.row_score(w.copied.data() + b * length, centers, position_of_[static_cast<std::size_t>(state.own)],
+                         &score, &norm);
       state.norm = norm;
       state.own_score = state.best_score = score;
       state.upper = static_cast<T>(margin_.upper(norm, score, largest));
@@ -284,7 +287,8 @@ class GroupAssigner final : public Assigner<T> {
     Two found[kBatch];
     const std::int32_t* list = w.list.data() + g * kBatch;
     const Index count = w.listed[g];
-    for (Index i = 0; i < count; ++i) found[i] = {-std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), -1};
+    for (Index i = 0; i < count; ++i)
+      found[i] = {-std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), -1};
     for (Index kernel_group = first_kernel_group(g); kernel_group < first_kernel_group(g + 1); ++kernel_group) {
       kernels_.row_scores(w.copied.data(), list, count, centers, kernel_group, w.scores.data());
       const Index begin = pack_.first(kernel_group), width = pack_.first(kernel_group + 1) - begin;
@@ -325,7 +329,8 @@ class GroupAssigner final : public Assigner<T> {
     }
   }
 
-  // to_group_[a][g]: distance from centre a to the nearest other centre of group g; half_nearest_[a]: half the least. O(k^2 d).
+  // to_group_[a][g]: distance from centre a to the nearest other centre of group g; half_nearest_[a]: half the least.
+  // O(k^2 d).
   void measure_centers() noexcept {
     for (Index i = 0; i < k_ * bounds_; ++i) to_group_[i] = std::numeric_limits<T>::infinity();
     const PackedCenters<T> centers = pack_.view();
@@ -335,8 +340,8 @@ class GroupAssigner final : public Assigner<T> {
       for (Index q = 0; q < k_; ++q) {
         if (q == p) continue;
         const std::int32_t c = pack_.id(q);
-        const double squared =
-            kernels_.squared_distance(centers.rows + p * centers.row_length, 1, centers.rows + q * centers.row_length, x_.cols);
+        const double squared = kernels_.squared_distance(centers.rows + p * centers.row_length, 1,
+                                                         centers.rows + q * centers.row_length, x_.cols);
         const T distance = Margin<T>::nudge_down(std::sqrt(squared));
         T& nearest = to_group_[a * bounds_ + group_of(c)];
         nearest = std::min(nearest, distance);

@@ -38,7 +38,8 @@ double sum_over_units(const Buffer<double>& values) noexcept {
   return total;
 }
 
-/// Sum of w_i |x_i - c_{label_i}|^2 for `centers` (k x d, not shifted). per_row, when given, receives the unweighted terms.
+/// Sum of w_i |x_i - c_{label_i}|^2 for `centers` (k x d, not shifted). per_row, when given, receives the unweighted
+/// terms.
 template <class Source>
 double inertia_of(const Source& x, VectorView<const typename Source::Scalar> weights,
                   const typename Source::Scalar* centers, Index k, const std::int32_t* labels, int threads,
@@ -48,7 +49,8 @@ double inertia_of(const Source& x, VectorView<const typename Source::Scalar> wei
   for (Index c = 0; c < k; ++c) {
     double norm = 0;
     if constexpr (!Source::kShifted)
-      for (Index j = 0; j < d; ++j) norm += static_cast<double>(centers[c * d + j]) * static_cast<double>(centers[c * d + j]);
+      for (Index j = 0; j < d; ++j)
+        norm += static_cast<double>(centers[c * d + j]) * static_cast<double>(centers[c * d + j]);
     norms[c] = norm;
   }
   runtime::parallel_for(units, threads, [&](Index u) {
@@ -164,7 +166,8 @@ class Run {
       return;
     }
     if (converged && !closing_) report_.reason = StopReason::kConverged, closing_ = true;
-    if (report_.iterations >= spec_.max_iterations && !closing_) report_.reason = StopReason::kMaxIterations, closing_ = true;
+    if (report_.iterations >= spec_.max_iterations && !closing_)
+      report_.reason = StopReason::kMaxIterations, closing_ = true;
     assigner_->centers_moved(centers_.data(), drift_.data());  // closing: one more step makes labels agree with centres
   }
 
@@ -201,7 +204,8 @@ class Run {
       next_[c * d_ + j] = static_cast<T>(sum[j] / weight - static_cast<double>(offset_[j]));
   }
 
-  // Centres without rows take the rows that lie farthest from their centres, and those rows leave their clusters' means.
+  // Centres without rows take the rows that lie farthest from their centres, and those rows leave their clusters'
+  // means.
   void relocate(const std::vector<Index>& empty, Index heaviest) {
     Buffer<double> distance({n_});
     const Buffer<T> raw = unshifted(centers_);
@@ -209,9 +213,8 @@ class Run {
     std::vector<Index> order(static_cast<std::size_t>(n_));
     for (Index i = 0; i < n_; ++i) order[static_cast<std::size_t>(i)] = i;
     const std::size_t wanted = std::min(empty.size(), order.size());
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(wanted), order.end(), [&](Index a, Index b) {
-      return distance[a] != distance[b] ? distance[a] > distance[b] : a < b;
-    });
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(wanted), order.end(),
+                      [&](Index a, Index b) { return distance[a] != distance[b] ? distance[a] > distance[b] : a < b; });
     std::vector<double> row(static_cast<std::size_t>(d_)), sum;
     std::vector<std::vector<double>> reduced(static_cast<std::size_t>(k_));
     std::vector<double> weight_left(static_cast<std::size_t>(k_));
@@ -284,7 +287,8 @@ Buffer<typename Source::Scalar> start_centers(const Source& x, VectorView<const 
     case KMeansInit::kParallel:
       kmeans_parallel_init(x, weights, offset, k, spec.seed, run, threads, centers.data());
       return centers;
-    default: break;
+    default:
+      break;
   }
   const std::vector<Index> rows = spec.init == KMeansInit::kRandom
                                       ? random_rows(x, weights, k, spec.seed, run)
@@ -362,15 +366,15 @@ double kmeans_inertia(const CsrView<T, I>& x, VectorView<const T> weights, const
   return inertia_of(rows, weights, centers.data, centers.rows, labels, threads);
 }
 
-#define MLCORE_INSTANTIATE_CSR(T, I)                                                                                \
-  template KMeansResult<T> kmeans_fit(const CsrView<T, I>&, VectorView<const T>, const KMeansSpec<T>&);             \
-  template double kmeans_inertia(const CsrView<T, I>&, VectorView<const T>, const MatrixView<const T>&,             \
+#define MLCORE_INSTANTIATE_CSR(T, I)                                                                    \
+  template KMeansResult<T> kmeans_fit(const CsrView<T, I>&, VectorView<const T>, const KMeansSpec<T>&); \
+  template double kmeans_inertia(const CsrView<T, I>&, VectorView<const T>, const MatrixView<const T>&, \
                                  const std::int32_t*, int);
-#define MLCORE_INSTANTIATE(T)                                                                                       \
-  template KMeansResult<T> kmeans_fit(const MatrixView<const T>&, VectorView<const T>, const KMeansSpec<T>&);       \
-  template double kmeans_inertia(const MatrixView<const T>&, VectorView<const T>, const MatrixView<const T>&,       \
-                                 const std::int32_t*, int);                                                         \
-  MLCORE_INSTANTIATE_CSR(T, std::int32_t)                                                                           \
+#define MLCORE_INSTANTIATE(T)                                                                                 \
+  template KMeansResult<T> kmeans_fit(const MatrixView<const T>&, VectorView<const T>, const KMeansSpec<T>&); \
+  template double kmeans_inertia(const MatrixView<const T>&, VectorView<const T>, const MatrixView<const T>&, \
+                                 const std::int32_t*, int);                                                   \
+  MLCORE_INSTANTIATE_CSR(T, std::int32_t)                                                                     \
   MLCORE_INSTANTIATE_CSR(T, std::int64_t)
 MLCORE_INSTANTIATE(float)
 MLCORE_INSTANTIATE(double)

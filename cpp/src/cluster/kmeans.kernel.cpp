@@ -1,10 +1,10 @@
 // k-means kernels: scores x.c - |c|^2/2 of row tiles against groups of centres.
 //
-// Dense tiles put rows in the SIMD lanes and keep R centres x 2 vectors of rows in registers, so that the search for the
-// best centre is vertical: no horizontal step, no distance is ever stored. A tile is packed once and meets all centres.
-// R <= 8 with 2 vectors gives 16 accumulators: enough to cover the latency of two FMA pipes (2 x 4). The narrower levels,
-// with 16 registers, take a group in two halves. Row kernels put coordinates in the lanes: no packing, for rows that
-// meet few centres.
+// Dense tiles put rows in the SIMD lanes and keep R centres x 2 vectors of rows in registers, so that the search for
+// the best centre is vertical: no horizontal step, no distance is ever stored. A tile is packed once and meets all
+// centres. R <= 8 with 2 vectors gives 16 accumulators: enough to cover the latency of two FMA pipes (2 x 4). The
+// narrower levels, with 16 registers, take a group in two halves. Row kernels put coordinates in the lanes: no packing,
+// for rows that meet few centres.
 #include <utility>
 
 #if MLCORE_ISA_LEVEL == 4
@@ -199,17 +199,26 @@ MLCORE_INLINE void rank_group(const T* tile, const T* panel, Index width, const 
   half_norms += from;
   first += from;
   switch (width - from) {
-    case 1: return rank_block<T, kTwo, 1>(tile, panel, width, half_norms, d, first, ranking);
-    case 2: return rank_block<T, kTwo, 2>(tile, panel, width, half_norms, d, first, ranking);
-    case 3: return rank_block<T, kTwo, 3>(tile, panel, width, half_norms, d, first, ranking);
-    case 4: return rank_block<T, kTwo, 4>(tile, panel, width, half_norms, d, first, ranking);
+    case 1:
+      return rank_block<T, kTwo, 1>(tile, panel, width, half_norms, d, first, ranking);
+    case 2:
+      return rank_block<T, kTwo, 2>(tile, panel, width, half_norms, d, first, ranking);
+    case 3:
+      return rank_block<T, kTwo, 3>(tile, panel, width, half_norms, d, first, ranking);
+    case 4:
+      return rank_block<T, kTwo, 4>(tile, panel, width, half_norms, d, first, ranking);
 #if MLCORE_ISA_LEVEL == 4
-    case 5: return rank_block<T, kTwo, 5>(tile, panel, width, half_norms, d, first, ranking);
-    case 6: return rank_block<T, kTwo, 6>(tile, panel, width, half_norms, d, first, ranking);
-    case 7: return rank_block<T, kTwo, 7>(tile, panel, width, half_norms, d, first, ranking);
-    case 8: return rank_block<T, kTwo, 8>(tile, panel, width, half_norms, d, first, ranking);
+    case 5:
+      return rank_block<T, kTwo, 5>(tile, panel, width, half_norms, d, first, ranking);
+    case 6:
+      return rank_block<T, kTwo, 6>(tile, panel, width, half_norms, d, first, ranking);
+    case 7:
+      return rank_block<T, kTwo, 7>(tile, panel, width, half_norms, d, first, ranking);
+    case 8:
+      return rank_block<T, kTwo, 8>(tile, panel, width, half_norms, d, first, ranking);
 #endif
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -332,15 +341,24 @@ void row_scores(const T* copied, const std::int32_t* rows, Index count, const Pa
   const T* c = centers.rows + first * length;
   const T* half = centers.half_norms + first;
   switch (centers.first[group + 1] - first) {
-    case 1: return score_rows<T, 1>(copied, rows, count, c, length, half, scores);
-    case 2: return score_rows<T, 2>(copied, rows, count, c, length, half, scores);
-    case 3: return score_rows<T, 3>(copied, rows, count, c, length, half, scores);
-    case 4: return score_rows<T, 4>(copied, rows, count, c, length, half, scores);
-    case 5: return score_rows<T, 5>(copied, rows, count, c, length, half, scores);
-    case 6: return score_rows<T, 6>(copied, rows, count, c, length, half, scores);
-    case 7: return score_rows<T, 7>(copied, rows, count, c, length, half, scores);
-    case 8: return score_rows<T, 8>(copied, rows, count, c, length, half, scores);
-    default: return;
+    case 1:
+      return score_rows<T, 1>(copied, rows, count, c, length, half, scores);
+    case 2:
+      return score_rows<T, 2>(copied, rows, count, c, length, half, scores);
+    case 3:
+      return score_rows<T, 3>(copied, rows, count, c, length, half, scores);
+    case 4:
+      return score_rows<T, 4>(copied, rows, count, c, length, half, scores);
+    case 5:
+      return score_rows<T, 5>(copied, rows, count, c, length, half, scores);
+    case 6:
+      return score_rows<T, 6>(copied, rows, count, c, length, half, scores);
+    case 7:
+      return score_rows<T, 7>(copied, rows, count, c, length, half, scores);
+    case 8:
+      return score_rows<T, 8>(copied, rows, count, c, length, half, scores);
+    default:
+      return;
   }
 }
 

@@ -1,10 +1,10 @@
 // Kernel table of the k-means family. Every function is noexcept, allocates nothing and may be called from any thread.
 //
 // Glossary
-//   tile      `tile_points` rows of X, shifted by -offset and transposed: tile[j * tile_points + p]. Unused points are 0.
-//   position  place of a centre in the packed order; the driver maps it to the user's index.
-//   group     at most kGroupCenters neighbouring positions, the register tile of the dense kernels.
-//   score     x.c - |c|^2 / 2; the nearest centre has the largest score, |x - c|^2 = |x|^2 - 2 score.
+//   tile      `tile_points` rows of X, shifted by -offset and transposed: tile[j * tile_points + p]. Unused points are
+//   0. position  place of a centre in the packed order; the driver maps it to the user's index. group     at most
+//   kGroupCenters neighbouring positions, the register tile of the dense kernels. score     x.c - |c|^2 / 2; the
+//   nearest centre has the largest score, |x - c|^2 = |x|^2 - 2 score.
 #pragma once
 #include <cstdint>
 
@@ -57,8 +57,8 @@ struct KMeansKernels {
   /// The same with the second-best score.
   void (*nearest_two)(const T* tile, const PackedCenters<T>& centers, Index first_group, Index last_group, T* best,
                       std::int32_t* position, T* second) noexcept;
-  /// distances[r * tile_points + p] <- |x_p - c_r|^2 of the centres of one group, from the differences themselves: exactly 0
-  /// for equal points, which the score formula does not give.
+  /// distances[r * tile_points + p] <- |x_p - c_r|^2 of the centres of one group, from the differences themselves:
+  /// exactly 0 for equal points, which the score formula does not give.
   void (*tile_distances)(const T* tile, const PackedCenters<T>& centers, Index group, T* distances) noexcept;
   /// scores[i * kGroupCenters + r] of `count` copied rows, numbers in `rows`, with the centres of one group.
   void (*row_scores)(const T* copied, const std::int32_t* rows, Index count, const PackedCenters<T>& centers,
@@ -75,17 +75,18 @@ struct KMeansKernels {
   /// relative: allowance for rounding per unit of |x|^2 + largest, see Margin.
   void (*lower_bounds)(const T* score, const T* norms, Index count, T relative, T largest, T add, T* bound) noexcept;
   void (*upper_bounds)(const T* score, const T* norms, Index count, T relative, T largest, T* bound) noexcept;
-  /// Groups g (0 <= g < groups) with lower[g] - drift[g] <= upper, to `out`; returns how many. least <- min of the differences.
+  /// Groups g (0 <= g < groups) with lower[g] - drift[g] <= upper, to `out`; returns how many. least <- min of the
+  /// differences.
   Index (*failing_groups)(const T* lower, const T* drift, Index groups, T upper, std::int32_t* out, T* least) noexcept;
-  /// Numbers p (0 <= p < count) with gap[p] + allowance[label[p]] >= 0, to `out` (room for count + kSelectSlack); returns
-  /// how many. NaN counts as unsafe.
+  /// Numbers p (0 <= p < count) with gap[p] + allowance[label[p]] >= 0, to `out` (room for count + kSelectSlack);
+  /// returns how many. NaN counts as unsafe.
   Index (*select_unsafe)(const T* gap, const std::int32_t* label, const T* allowance, Index count,
                          std::int32_t* out) noexcept;
   /// scores[c] <- sum over the entries of v * columns[j * stride + c], for c < stride (a multiple of lanes).
-  void (*sparse_scores_i32)(const T* values, const std::int32_t* indices, Index entries, const T* columns,
-                            Index stride, T* scores) noexcept;
-  void (*sparse_scores_i64)(const T* values, const std::int64_t* indices, Index entries, const T* columns,
-                            Index stride, T* scores) noexcept;
+  void (*sparse_scores_i32)(const T* values, const std::int32_t* indices, Index entries, const T* columns, Index stride,
+                            T* scores) noexcept;
+  void (*sparse_scores_i64)(const T* values, const std::int64_t* indices, Index entries, const T* columns, Index stride,
+                            T* scores) noexcept;
 };
 
 }  // namespace mlcore::cluster

@@ -101,7 +101,8 @@ void transform(const DenseRows<T>& x, const MatrixView<const T>& centers, int n_
       for (Index row = b * kBlockRows; row < last; row += kernels.tile_points) {
         const Index count = std::min(kernels.tile_points, last - row);
         const MatrixView<const T>& v = x.view();
-        kernels.pack_tile({v.data, v.row_stride, v.col_stride, nullptr, row, count}, d, shifted.offset.data(), w.tile.data());
+        kernels.pack_tile({v.data, v.row_stride, v.col_stride, nullptr, row, count}, d, shifted.offset.data(),
+                          w.tile.data());
         for (Index g = 0; g < packed.groups; ++g) {
           kernels.tile_distances(w.tile.data(), packed, g, w.distances.data());
           for (Index p = 0; p < count; ++p)
@@ -183,14 +184,14 @@ KMeansStatistics kmeans_partial(const MatrixView<const T>& x, VectorView<const T
   return partial(DenseRows<T>(x), weights, centers, n_jobs);
 }
 template <class T, class I>
-KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weights,
-                                const MatrixView<const T>& centers, int n_jobs) {
+KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weights, const MatrixView<const T>& centers,
+                                int n_jobs) {
   return partial(CsrRows<T, I>(x), weights, centers, n_jobs);
 }
 
-#define MLCORE_INSTANTIATE_VIEW(T, ...)                                                                             \
-  template void kmeans_assign(const __VA_ARGS__&, const MatrixView<const T>&, int, std::int32_t*, T*);              \
-  template void kmeans_transform(const __VA_ARGS__&, const MatrixView<const T>&, int, T*);                          \
+#define MLCORE_INSTANTIATE_VIEW(T, ...)                                                                \
+  template void kmeans_assign(const __VA_ARGS__&, const MatrixView<const T>&, int, std::int32_t*, T*); \
+  template void kmeans_transform(const __VA_ARGS__&, const MatrixView<const T>&, int, T*);             \
   template KMeansStatistics kmeans_partial(const __VA_ARGS__&, VectorView<const T>, const MatrixView<const T>&, int);
 MLCORE_INSTANTIATE_VIEW(float, MatrixView<const float>)
 MLCORE_INSTANTIATE_VIEW(double, MatrixView<const double>)

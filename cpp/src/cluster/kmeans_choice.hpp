@@ -14,15 +14,16 @@ namespace mlcore::cluster {
 inline constexpr double kStepNsPerMultiplyAdd = 0.02;
 inline constexpr double kStepNsPerRow = 5.0;
 
-/// What "auto" means. Measured: group bounds win where a distance is dear (many coordinates) and there are many centres to
-/// rule out; elsewhere one gap a row does, because a dense tile costs less than the bookkeeping of groups. Group bounds also
-/// cost memory, which the product limits to a fraction of X.
+/// What "auto" means. Measured: group bounds win where a distance is dear (many coordinates) and there are many centres
+/// to rule out; elsewhere one gap a row does, because a dense tile costs less than the bookkeeping of groups. Group
+/// bounds also cost memory, which the product limits to a fraction of X.
 inline KMeansAlgorithm chosen_algorithm(KMeansAlgorithm asked, Index k, Index d) noexcept {
   if (asked != KMeansAlgorithm::kAuto) return asked;
   return d >= 64 && k >= 32 ? KMeansAlgorithm::kYinyang : KMeansAlgorithm::kHamerly;
 }
 
-/// Lists of neighbours need k^2 numbers; above this many centres elkan and exponion keep their bounds but drop the lists.
+/// Lists of neighbours need k^2 numbers; above this many centres elkan and exponion keep their bounds but drop the
+/// lists.
 inline constexpr Index kMaxListedCenters = 4096;
 
 template <class Source>

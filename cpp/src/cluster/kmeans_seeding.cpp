@@ -38,7 +38,11 @@ class PointDistances<DenseRows<T>> {
     Buffer<T> tile, distances;
   };
   PointDistances(const DenseRows<T>& x, const T* offset, Index count)
-      : x_(x.view()), offset_(offset), count_(count), kernels_(kmeans_kernels(T{})), pack_(count, x.cols(), kernels_.lanes) {}
+      : x_(x.view()),
+        offset_(offset),
+        count_(count),
+        kernels_(kmeans_kernels(T{})),
+        pack_(count, x.cols(), kernels_.lanes) {}
   Index tile_rows() const noexcept { return kernels_.tile_points; }
   /// Points: count x d, shifted.
   void set_points(const T* points) noexcept { pack_.pack(points); }
@@ -73,7 +77,8 @@ class PointDistances<CsrRows<T, I>> {
     columns_.pack(points);
     for (Index r = 0; r < count_; ++r) {
       double norm = 0;
-      for (Index j = 0; j < x_.cols; ++j) norm += static_cast<double>(points[r * x_.cols + j]) * points[r * x_.cols + j];
+      for (Index j = 0; j < x_.cols; ++j)
+        norm += static_cast<double>(points[r * x_.cols + j]) * points[r * x_.cols + j];
       norms_[static_cast<std::size_t>(r)] = norm;
     }
   }
@@ -247,8 +252,8 @@ class PlusPlus {
         const auto [first_block, last_block] = runtime::partial_range(blocks_, units_, u);
         for (Index b = first_block; b < last_block; ++b) {
           const Index first = b * kBlockRows, count = std::min(kBlockRows, n_ - first);
-          const Index open = kernels.select_unsafe(distance_.data() + first, nearest_.data() + first, least_threshold_.data(),
-                                                   count, w.rows.data());
+          const Index open = kernels.select_unsafe(distance_.data() + first, nearest_.data() + first,
+                                                   least_threshold_.data(), count, w.rows.data());
           for (Index i = 0; i < open; i += tile) {
             const Index rows = std::min(tile, open - i);
             trial_distances_.measure(first, w.rows.data() + i, rows, w.trial);
@@ -307,7 +312,8 @@ class PlusPlus {
           }
           if (!changed) continue;
           double potential = 0;
-          for (Index row = first; row < first + count; ++row) potential += weight(row) * static_cast<double>(distance_[row]);
+          for (Index row = first; row < first + count; ++row)
+            potential += weight(row) * static_cast<double>(distance_[row]);
           block_potential_[b] = potential;
         }
       });
@@ -452,14 +458,14 @@ void kmeans_parallel_init(const Source& x, VectorView<const typename Source::Sca
     std::copy_n(sample.data() + chosen[static_cast<std::size_t>(c)] * d, d, centers + c * d);
 }
 
-#define MLCORE_INSTANTIATE_SOURCE(...)                                                                              \
-  template std::vector<Index> kmeans_plusplus(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>,   \
-                                              const typename __VA_ARGS__::Scalar*, Index, Index, std::uint64_t,     \
-                                              std::uint64_t, int);                                                  \
-  template std::vector<Index> random_rows(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>,       \
-                                          Index, std::uint64_t, std::uint64_t);                                     \
-  template void kmeans_parallel_init(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>,            \
-                                     const typename __VA_ARGS__::Scalar*, Index, std::uint64_t, std::uint64_t, int, \
+#define MLCORE_INSTANTIATE_SOURCE(...)                                                                               \
+  template std::vector<Index> kmeans_plusplus(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>,    \
+                                              const typename __VA_ARGS__::Scalar*, Index, Index, std::uint64_t,      \
+                                              std::uint64_t, int);                                                   \
+  template std::vector<Index> random_rows(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>, Index, \
+                                          std::uint64_t, std::uint64_t);                                             \
+  template void kmeans_parallel_init(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>,             \
+                                     const typename __VA_ARGS__::Scalar*, Index, std::uint64_t, std::uint64_t, int,  \
                                      typename __VA_ARGS__::Scalar*);
 MLCORE_INSTANTIATE_SOURCE(DenseRows<float>)
 MLCORE_INSTANTIATE_SOURCE(DenseRows<double>)
@@ -489,7 +495,8 @@ template <class Source>
 Buffer<Index> plusplus_rows(const Source& x, VectorView<const typename Source::Scalar> weights, Index clusters,
                             Index trials, std::uint64_t seed, int n_jobs) {
   const SeedingCall<Source> call(x, weights, clusters, n_jobs);
-  const std::vector<Index> rows = kmeans_plusplus(x, weights, call.offset.data(), clusters, trials, seed, 0, call.threads);
+  const std::vector<Index> rows =
+      kmeans_plusplus(x, weights, call.offset.data(), clusters, trials, seed, 0, call.threads);
   Buffer<Index> out({clusters});
   std::copy(rows.begin(), rows.end(), out.begin());
   return out;
@@ -507,8 +514,8 @@ Buffer<typename Source::Scalar> parallel_centers(const Source& x, VectorView<con
 }  // namespace
 
 template <class T>
-Buffer<Index> kmeans_plusplus_rows(const MatrixView<const T>& x, VectorView<const T> weights, Index clusters, Index trials,
-                                   std::uint64_t seed, int n_jobs) {
+Buffer<Index> kmeans_plusplus_rows(const MatrixView<const T>& x, VectorView<const T> weights, Index clusters,
+                                   Index trials, std::uint64_t seed, int n_jobs) {
   return plusplus_rows(DenseRows<T>(x), weights, clusters, trials, seed, n_jobs);
 }
 template <class T, class I>
@@ -536,7 +543,8 @@ void kmeans_finish(const MatrixView<const double>& sums, VectorView<const double
 }
 
 #define MLCORE_INSTANTIATE_INIT(T, ...)                                                                             \
-  template Buffer<Index> kmeans_plusplus_rows(const __VA_ARGS__&, VectorView<const T>, Index, Index, std::uint64_t, int); \
+  template Buffer<Index> kmeans_plusplus_rows(const __VA_ARGS__&, VectorView<const T>, Index, Index, std::uint64_t, \
+                                              int);                                                                 \
   template Buffer<T> kmeans_parallel_centers(const __VA_ARGS__&, VectorView<const T>, Index, std::uint64_t, int);
 MLCORE_INSTANTIATE_INIT(float, MatrixView<const float>)
 MLCORE_INSTANTIATE_INIT(double, MatrixView<const double>)

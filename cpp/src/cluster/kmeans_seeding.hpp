@@ -10,9 +10,9 @@
 namespace mlcore::cluster {
 
 /// Greedy k-means++ (Arthur & Vassilvitskii 2007): every step draws `trials` candidates (0: 2 + floor(ln k)) with
-/// probability proportional to w_i D_i and keeps the one that lowers sum_i w_i D_i most, D_i being the squared distance to
-/// the nearest chosen centre. A row is looked at again only if the triangle inequality allows a candidate to be nearer than
-/// its chosen centre: |c - a|^2 < 4 D. Returns the row numbers.
+/// probability proportional to w_i D_i and keeps the one that lowers sum_i w_i D_i most, D_i being the squared distance
+/// to the nearest chosen centre. A row is looked at again only if the triangle inequality allows a candidate to be
+/// nearer than its chosen centre: |c - a|^2 < 4 D. Returns the row numbers.
 template <class Source>
 std::vector<Index> kmeans_plusplus(const Source& x, VectorView<const typename Source::Scalar> weights,
                                    const typename Source::Scalar* offset, Index k, Index trials, std::uint64_t seed,
@@ -23,8 +23,8 @@ template <class Source>
 std::vector<Index> random_rows(const Source& x, VectorView<const typename Source::Scalar> weights, Index k,
                                std::uint64_t seed, std::uint64_t restart);
 
-/// k-means|| (Bahmani et al. 2012): five rounds that each draw about 2 k rows independently, then weighted k-means++ on the
-/// rows drawn. centers (k x d, not shifted) is the result.
+/// k-means|| (Bahmani et al. 2012): five rounds that each draw about 2 k rows independently, then weighted k-means++ on
+/// the rows drawn. centers (k x d, not shifted) is the result.
 template <class Source>
 void kmeans_parallel_init(const Source& x, VectorView<const typename Source::Scalar> weights,
                           const typename Source::Scalar* offset, Index k, std::uint64_t seed, std::uint64_t restart,

@@ -3,9 +3,9 @@
 Glossary
     mass       s_c, sum of the weights of the members of cluster c
     sums       S[c, i] = sum over the members j of c of w_j K(x_j, x_i), float64; all that is kept of the
-    kernel matrix spread     m_c . m_c = sum over the members i of c of w_i S[c, i] / s_c^2, the squared norm
-    of a centroid score      spread_c - 2 S[c, i] / s_c, the squared distance of x_i from centroid c less
-    K(x_i, x_i)
+               kernel matrix
+    spread     m_c . m_c = sum over the members i of c of w_i S[c, i] / s_c^2, the squared norm of a centroid
+    score      spread_c - 2 S[c, i] / s_c, the squared distance of x_i from centroid c less K(x_i, x_i)
 
 A centroid of the feature space has no coordinates; it is known by its members. When a few points change their
 cluster, the sums change by the kernel rows of these points only, so an iteration evaluates as many rows of

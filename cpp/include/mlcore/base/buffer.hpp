@@ -22,8 +22,8 @@ class Buffer {
   explicit Buffer(Index size) : size_(size) {
     if (size <= 0) return;
     const Index bytes = checked_product({size, static_cast<Index>(sizeof(T))});
-    data_.reset(static_cast<T*>(::operator new(static_cast<std::size_t>(round_up(bytes, kCacheLine)),
-                                               std::align_val_t{kCacheLine})));
+    data_.reset(static_cast<T*>(
+        ::operator new(static_cast<std::size_t>(round_up(bytes, kCacheLine)), std::align_val_t{kCacheLine})));
   }
   static Buffer zeros(std::initializer_list<Index> sizes) {
     Buffer buffer(sizes);

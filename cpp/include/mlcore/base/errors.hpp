@@ -1,4 +1,5 @@
-// Errors of the core. Bad arguments are std::invalid_argument (-> ValueError), sizes std::length_error (-> MemoryError).
+// Errors of the core. Bad arguments are std::invalid_argument (-> ValueError), sizes std::length_error (->
+// MemoryError).
 #pragma once
 #include <exception>
 #include <stdexcept>

@@ -1,17 +1,17 @@
 // k-means: minimise J = sum_i w_i |x_i - c_{a_i}|^2 over centres c and assignments a.
 //
-// Lloyd's iteration (Lloyd 1982): a_i <- argmin_c |x_i - c|^2, then c <- weighted mean of its rows. Every algorithm here
-// returns Lloyd's assignments; they differ in how many distances they can prove unnecessary:
+// Lloyd's iteration (Lloyd 1982): a_i <- argmin_c |x_i - c|^2, then c <- weighted mean of its rows. Every algorithm
+// here returns Lloyd's assignments; they differ in how many distances they can prove unnecessary:
 //   lloyd     all n k distances, as fused register tiles                                       O(n k d) an iteration
 //   hamerly   one bound a row on its gap between nearest and second-nearest centre             (Hamerly 2010)
 //   exponion  the same, and only centres within 2 u + s of the own centre                      (Newling & Fleuret 2016)
 //   yinyang   one lower bound a row and group of centres, at most kMaxBoundGroups groups       (Ding et al. 2015)
 //   elkan     the group bounds plus the distances between centres                              (Elkan 2003)
-// Memory beyond the data: O(n) numbers (labels and bounds, at most kMaxBoundGroups + 3 a row) and O(k d); elkan and exponion
-// O(k^2) more. Never n x k.
+// Memory beyond the data: O(n) numbers (labels and bounds, at most kMaxBoundGroups + 3 a row) and O(k d); elkan and
+// exponion O(k^2) more. Never n x k.
 //
-// Ties go to the lower centre. A centre without rows is moved to the row farthest from its own centre. The result depends on
-// data, parameters, seed and instruction-set level, not on the number of threads.
+// Ties go to the lower centre. A centre without rows is moved to the row farthest from its own centre. The result
+// depends on data, parameters, seed and instruction-set level, not on the number of threads.
 #pragma once
 #include <cstdint>
 
@@ -88,7 +88,7 @@ template <class T>
 KMeansStatistics kmeans_partial(const MatrixView<const T>& x, VectorView<const T> weights,
                                 const MatrixView<const T>& centers, int n_jobs);
 template <class T, class I>
-KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weights,
-                                const MatrixView<const T>& centers, int n_jobs);
+KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weights, const MatrixView<const T>& centers,
+                                int n_jobs);
 
 }  // namespace mlcore::cluster

@@ -9,8 +9,8 @@ namespace mlcore::cluster {
 
 /// Rows chosen by greedy k-means++; trials == 0 draws 2 + floor(ln k) candidates a step.
 template <class T>
-Buffer<Index> kmeans_plusplus_rows(const MatrixView<const T>& x, VectorView<const T> weights, Index clusters, Index trials,
-                                   std::uint64_t seed, int n_jobs);
+Buffer<Index> kmeans_plusplus_rows(const MatrixView<const T>& x, VectorView<const T> weights, Index clusters,
+                                   Index trials, std::uint64_t seed, int n_jobs);
 template <class T, class I>
 Buffer<Index> kmeans_plusplus_rows(const CsrView<T, I>& x, VectorView<const T> weights, Index clusters, Index trials,
                                    std::uint64_t seed, int n_jobs);

@@ -11,7 +11,8 @@ namespace mlcore::runtime {
 
 enum class IsaLevel : int { kBase = 1, kV3 = 3, kV4 = 4 };
 
-/// Level in use: the highest compiled level that the CPU runs, lowered by MLCORE_ISA (base, v3, v4). Fixed at first use.
+/// Level in use: the highest compiled level that the CPU runs, lowered by MLCORE_ISA (base, v3, v4). Fixed at first
+/// use.
 IsaLevel isa_level() noexcept;
 /// The same, with MLCORE_ISA left out of account.
 IsaLevel isa_level_of_cpu() noexcept;
@@ -40,9 +41,9 @@ const char* isa_name(IsaLevel level) noexcept;
 #define MLCORE_DECLARE_V4(Table, getter)
 #define MLCORE_PICK_V4(getter)
 #endif
-#define MLCORE_DECLARE_KERNELS(Table, getter)   \
-  MLCORE_DECLARE_IN(isa_base, Table, getter)    \
-  MLCORE_DECLARE_V3(Table, getter)              \
+#define MLCORE_DECLARE_KERNELS(Table, getter) \
+  MLCORE_DECLARE_IN(isa_base, Table, getter)  \
+  MLCORE_DECLARE_V3(Table, getter)            \
   MLCORE_DECLARE_V4(Table, getter)
 // Body of a function that returns the table of the level in use.
 #define MLCORE_SELECT_KERNELS(getter) \
@@ -64,9 +65,9 @@ const char* isa_name(IsaLevel level) noexcept;
 #else
 #define MLCORE_PICK_V4_AT(level, getter)
 #endif
-#define MLCORE_SELECT_KERNELS_AT(level, getter)                                                          \
+#define MLCORE_SELECT_KERNELS_AT(level, getter)                                                             \
   if ((level) > ::mlcore::runtime::isa_level_of_cpu()) throw std::invalid_argument("level beyond the CPU"); \
-  MLCORE_PICK_V4_AT(level, getter)                                                                       \
-  MLCORE_PICK_V3_AT(level, getter)                                                                       \
-  if ((level) == ::mlcore::runtime::IsaLevel::kBase) return ::mlcore::isa_base::getter();                \
+  MLCORE_PICK_V4_AT(level, getter)                                                                          \
+  MLCORE_PICK_V3_AT(level, getter)                                                                          \
+  if ((level) == ::mlcore::runtime::IsaLevel::kBase) return ::mlcore::isa_base::getter();                   \
   throw std::invalid_argument("level not compiled in");

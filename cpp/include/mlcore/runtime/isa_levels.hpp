@@ -1,4 +1,5 @@
-// The instruction-set levels in this build. Apart from isa.hpp, which kernel files see and which may not include <vector>.
+// The instruction-set levels in this build. Apart from isa.hpp, which kernel files see and which may not include
+// <vector>.
 #pragma once
 #include <vector>
 
