@@ -58,7 +58,7 @@ ADDRESS = Sanitizer(
         "PYTHONMALLOC": "malloc",
     },
     tests=("tests/runtime", "tests/num", "tests/cluster"),
-    short=("tests/runtime/test_parallel.py", "tests/cluster"),
+    short=("tests/runtime/test_parallel.py", "tests/num", "tests/cluster/test_native.py"),
 )
 THREAD = Sanitizer(
     name="thread",
@@ -69,7 +69,7 @@ THREAD = Sanitizer(
     # NumPy and Python itself are not instrumented: what they do through libc is not ours to judge.
     python_options={"TSAN_OPTIONS": "exitcode=66:halt_on_error=1:ignore_noninstrumented_modules=1"},
     tests=("tests/runtime/test_parallel.py", "tests/cluster"),
-    short=("tests/runtime/test_parallel.py",),
+    short=("tests/runtime/test_parallel.py", "tests/cluster/test_native.py"),
 )
 
 
