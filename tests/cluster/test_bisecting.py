@@ -224,3 +224,25 @@ def test_other_sparse_formats():
     X = rows(50)
     a, b = (BisectingKMeans(3, random_state=0).fit(x) for x in (X, sp.csc_array(X)))
     np.testing.assert_array_equal(a.labels_, b.labels_)
+
+
+def test_score_of_a_part_counts_weights():
+    # Two groups of the same width, the right one of much more weight: it is split first.
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + 1000])
+    for heavy in (slice(0, 60), slice(60, 120)):
+        weights = np.ones(120)
+        weights[heavy] = 100
+        fitted = BisectingKMeans(3, init="k-means++", random_state=0).fit(X, sample_weight=weights)
+        assert len(set(fitted.labels_[heavy])) == 2
+
+
+@pytest.mark.parametrize("n", [4, 1400])
+def test_a_single_row_is_never_split(n):
+    X = np.full((n, 1), 5.0)
+    for single in (0.0, 9.0):
+        X[0] = single
+        with pytest.warns(ConvergenceWarning, match="Number of distinct clusters"):
+            fitted = BisectingKMeans(4, random_state=0).fit(X)
+        assert fitted.inertia_ == 0
+        np.testing.assert_array_equal(fitted.predict(X), fitted.labels_)

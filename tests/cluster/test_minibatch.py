@@ -323,3 +323,25 @@ def test_same_parameters_and_attributes_as_scikit_learn():
         ours, peer = (getattr(C(3, n_init=1, random_state=0), method)(X) for C in (MiniBatchKMeans, Peer))
         public = {name for name in vars(peer) if name.endswith("_") and not name.startswith("_")}
         assert public <= set(vars(ours))
+
+
+@pytest.mark.parametrize(("first", "then"), [(np.float32, np.float64), (np.float64, np.float32)])
+def test_a_stream_keeps_its_precision(first, then):
+    X = rows(100)
+    stream = MiniBatchKMeans(3, random_state=0).partial_fit(X.astype(first)).partial_fit(X.astype(then))
+    assert stream.cluster_centers_.dtype == first
+
+
+def test_best_of_several_starts_is_taken():
+    X = rows(400)
+    good = KMeans(4, random_state=0).fit(X).cluster_centers_
+    starts = [good + 50, good, good - 50]
+
+    def choose(X, n_clusters, random_state):
+        return starts.pop()
+
+    fitted = MiniBatchKMeans(4, init=choose, n_init=3, max_iter=1, reassignment_ratio=0, random_state=0).fit(
+        X
+    )
+    assert not starts
+    np.testing.assert_allclose(fitted.cluster_centers_, good, atol=0.5)
