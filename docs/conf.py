@@ -8,7 +8,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import mlcore  # noqa: E402
+import api_pages  # noqa: E402
+
+import mlcore.metrics  # noqa: E402
 
 project = "mlcore"
 author = "The mlcore developers"
@@ -40,6 +42,7 @@ numpydoc_xref_param_type = False
 # Docstrings of mixins may name scikit-learn's own pages, which are not part of this site.
 nitpick_ignore_regex = [
     ("py:.*", r"(sklearn|numpy|scipy|pandas|polars)\..*"),
+    ("py:.*", r"(mlcore\.metrics\.)?(" + "|".join(api_pages.own_names(mlcore.metrics)[1]) + ")"),
     ("py:.*", r"(ndarray|array-like|RandomState|Callback|optional)"),
 ]
 
