@@ -86,6 +86,18 @@ def test_variance_with_an_offset_far_above_the_spread(dtype: type, level: str) -
 
 
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_first_row_is_an_outlier(level: str, order: Any) -> None:
+    """Values are measured from the first row, so a wild one there is the worst case."""
+    x = np.random.default_rng(3).normal(size=(1000, 9))
+    x[0] = 1e15
+    mean, variance = oracle(x)
+    got_mean, got_variance = num.column_moments(np.asarray(x, order=order), level)
+    np.testing.assert_allclose(got_mean, mean, rtol=0, atol=4 * EPS * 1e15)
+    np.testing.assert_allclose(got_variance, variance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("value", [0.1, 1e30, 3e-38])
 def test_constant_columns_have_variance_zero(dtype: type, level: str, value: float) -> None:

@@ -43,14 +43,13 @@ double sum_of_blocks(Index n, int threads, Map&& map) {
       [](double& all, double part) { all += part; });
 }
 
-/// Moments of some rows; joining an empty one changes nothing.
+/// Moments of some rows.
 struct PartialMoments {
   Index count = 0;
   std::vector<double> mean, squares;
 
   void join(Index other_count, const double* other_mean, const double* other_squares) {
     const auto a = static_cast<double>(count), b = static_cast<double>(other_count);
-    if (other_count == 0) return;
     count += other_count;
     const double share = b / (a + b);
     for (std::size_t j = 0; j < mean.size(); ++j) {

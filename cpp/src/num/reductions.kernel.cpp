@@ -45,12 +45,8 @@ double dot(const T* x, const T* y, Index n) noexcept {
   return total(part) + rest;
 }
 
-/// Sum of deviations from a mean, and of their squares. The first would be 0 without rounding: what is there instead
-/// corrects the second (the "corrected two-pass algorithm").
-MLCORE_INLINE double corrected(double sum, double squares, double n) noexcept {
-  const double value = squares - sum * sum / n;
-  return value < 0.0 ? 0.0 : value;
-}
+// Moments. Values are measured from `shift`, a value of the column itself, so the mean m is no larger than the spread
+// and its rounding needs no correction in the squares.
 
 template <class T>
 void moments_of_contiguous_column(const T* x, Index n, double shift, double* mean, double* squares) noexcept {
@@ -62,21 +58,19 @@ void moments_of_contiguous_column(const T* x, Index n, double shift, double* mea
   double m = total(part);
   for (Index i = whole; i < n; ++i) m += static_cast<double>(x[i]) - shift;
   m /= static_cast<double>(n);
-  Vec<double> part1[kParts] = {}, part2[kParts] = {};
+  Vec<double> sums[kParts] = {};
   for (Index i = 0; i < whole; i += kStep)
     for (int p = 0; p < kParts; ++p) {
       const Vec<double> d = (load_wide(x + i + p * kWide) - shift) - m;
-      part1[p] += d;
-      part2[p] += d * d;
+      sums[p] += d * d;
     }
-  double sum1 = total(part1), sum2 = total(part2);
+  double sum = total(sums);
   for (Index i = whole; i < n; ++i) {
     const double d = (static_cast<double>(x[i]) - shift) - m;
-    sum1 += d;
-    sum2 += d * d;
+    sum += d * d;
   }
   *mean = m;
-  *squares = corrected(sum1, sum2, static_cast<double>(n));
+  *squares = sum;
 }
 
 // kCount vectors of neighbouring columns, row by row.
@@ -89,17 +83,15 @@ MLCORE_INLINE void moments_of_columns(MatrixView<const T> x, Index column, const
     for (int c = 0; c < kCount; ++c) m[c] += load_wide(x.data + i * x.row_stride + column + c * kWide) - s[c];
   const auto n = static_cast<double>(x.rows);
   for (int c = 0; c < kCount; ++c) m[c] /= n;
-  Vec<double> d1[kCount] = {}, d2[kCount] = {};
+  Vec<double> sums[kCount] = {};
   for (Index i = 0; i < x.rows; ++i)
     for (int c = 0; c < kCount; ++c) {
       const Vec<double> d = (load_wide(x.data + i * x.row_stride + column + c * kWide) - s[c]) - m[c];
-      d1[c] += d;
-      d2[c] += d * d;
+      sums[c] += d * d;
     }
   for (int c = 0; c < kCount; ++c) {
-    const Vec<double> value = d2[c] - d1[c] * d1[c] / n;
     store(mean + column + c * kWide, m[c]);
-    store(squares + column + c * kWide, value < 0.0 ? Vec<double>{} : value);
+    store(squares + column + c * kWide, sums[c]);
   }
 }
 
@@ -109,14 +101,13 @@ void moments_of_strided_column(const T* x, Index stride, Index n, double shift, 
   double sums[kParts] = {};
   for (Index i = 0; i < n; ++i) sums[i % kParts] += static_cast<double>(x[i * stride]) - shift;
   const double m = ((sums[0] + sums[1]) + (sums[2] + sums[3])) / static_cast<double>(n);
-  double d1[kParts] = {}, d2[kParts] = {};
+  double part[kParts] = {};
   for (Index i = 0; i < n; ++i) {
     const double d = (static_cast<double>(x[i * stride]) - shift) - m;
-    d1[i % kParts] += d;
-    d2[i % kParts] += d * d;
+    part[i % kParts] += d * d;
   }
   *mean = m;
-  *squares = corrected((d1[0] + d1[1]) + (d1[2] + d1[3]), (d2[0] + d2[1]) + (d2[2] + d2[3]), static_cast<double>(n));
+  *squares = (part[0] + part[1]) + (part[2] + part[3]);
 }
 
 template <class T>

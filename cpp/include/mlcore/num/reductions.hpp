@@ -23,13 +23,12 @@ struct ColumnMoments {
 };
 
 /// Moments of the columns of an n x d matrix (n >= 1, else std::invalid_argument) in one pass over memory: each block
-/// of rows is passed twice while it is in the cache (mean, then squared deviations with the rounding of the mean
-/// corrected), and blocks are joined by
+/// of rows is passed twice while it is in the cache (mean, then squared deviations), and blocks are joined by
 ///   mean = mean_a + delta n_b / n,   squares = squares_a + squares_b + delta^2 n_a n_b / n,   delta = mean_b - mean_a.
 /// All values are taken relative to the first row, so an offset far larger than the spread does no harm and a constant
-/// column has variance 0 exactly. Any strides; extra memory O(d) per partial result.
-/// Reference: T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", Am. Stat. 37
-/// (1983).
+/// column has variance 0 exactly; the mean is good to a few roundings of max |x|. Any strides; extra memory O(d) per
+/// partial result. Reference: T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance",
+/// Am. Stat. 37 (1983).
 template <class T>
 ColumnMoments column_moments(MatrixView<const T> x, int threads, runtime::IsaLevel level = runtime::isa_level());
 
