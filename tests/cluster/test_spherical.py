@@ -198,6 +198,13 @@ def test_a_centre_without_rows_gets_the_farthest_row(dtype):
     np.testing.assert_allclose(model.cluster_centers_[1], unit(X[3:].astype(float))[0], rtol=1e-6)
 
 
+def test_a_centre_without_rows_does_not_take_the_only_row_of_another():
+    # The last row is the farthest from its centre, but alone with it.
+    X = np.array([[1.0, 0.0], [1.0, 0.01], [0.6, 0.8]])
+    model = SphericalKMeans(3, init=[[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]).fit(X)
+    assert model.labels_.tolist() == [0, 2, 1]
+
+
 def test_several_centres_without_rows():
     X = directions(50, 3)
     far = np.tile(-unit(X.mean(axis=0)[None]), (9, 1)) + 1e-9
