@@ -1,0 +1,1 @@
+"""The checks that every public estimator and function of mlcore must pass."""
