@@ -1,8 +1,8 @@
 """``python -m bench.micro.contention``: what busy neighbours cost.
 
-Every task is timed on the machine as it is, and again beside as many busy processes as there are processors, in
-turns. Half of the processor time is then ours, so a factor of two is fair; more than three (``--limit``) is a
-failure. A machine that is busy already makes the first column too large: the load before the start is printed.
+Every task is timed on the machine as it is, and again beside as many busy processes as there are processors,
+in turns. Half of the processor time is then ours: a factor of two is fair, more than three (``--limit``) is
+a failure. A busy machine makes the first column too large: the load before the start is printed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def seconds_of(run: Run, runs: int) -> list[float]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.micro.contention", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="turns of alone and beside others (default 3)")
-    parser.add_argument("--neighbours", type=int, default=PROCESSORS, help="busy processes (default: one per core)")
+    parser.add_argument("--neighbours", type=int, default=PROCESSORS, help="busy processes (one per core)")
     parser.add_argument("--limit", type=float, default=3.0, help="largest factor for mlcore (default 3)")
     parser.add_argument("--peer", action="store_true", help="time scikit-learn as well")
     options = parser.parse_args()

@@ -32,6 +32,7 @@ __all__ = [
     "draw_seed",
     "native_matrix",
     "native_threads",
+    "tidy",
     "validate_parameters",
     "warn_user",
 ]
@@ -47,6 +48,20 @@ _R = TypeVar("_R")
 _S = TypeVar("_S")
 
 
+def _refuse_overflow(state: dict[str, Any]) -> None:
+    """An objective that is not finite, or centres whose distances are not, must not become a model."""
+    inertia = state.get("inertia_", 0.0)
+    fine = inertia - inertia == 0.0
+    centers = state.get("cluster_centers_")
+    if fine and centers is not None and not np.isfinite(np.vdot(centers, centers)):
+        with np.errstate(over="ignore", invalid="ignore"):  # far from 0, perhaps near each other
+            fine = bool(np.isfinite(np.square(np.ptp(centers, axis=0)).sum()))
+    if not fine:
+        raise ValueError(
+            "The values of X are too large or too small: squared distances overflow or vanish; scale it."
+        )
+
+
 def atomic_fit(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenate[_S, _P], _R]:
     """Make a fitting method leave the estimator as it was when it raises (Ctrl-C included).
 
@@ -57,7 +72,9 @@ def atomic_fit(method: Callable[Concatenate[_S, _P], _R]) -> Callable[Concatenat
     def wrapper(self: _S, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
         before = vars(self).copy()
         try:
-            return method(self, *args, **kwargs)
+            result = method(self, *args, **kwargs)
+            _refuse_overflow(vars(self))
+            return result
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
@@ -159,6 +176,11 @@ def check_data(estimator: Any, X: Any, *, reset: bool) -> Any:
     X = validate_data(
         estimator, X, reset=reset, accept_sparse="csr", accept_large_sparse=True, dtype=list(_FLOATS)
     )
+    return tidy(X)
+
+
+def tidy(X: Any) -> Any:
+    """Checked data as the native side takes them: an aligned array, or CSR with every entry stored once."""
     if sp.issparse(X):
         return _tidy_csr(X)
     return X if X.flags.aligned else X.copy()

@@ -70,7 +70,18 @@ CASES: dict[str, Case] = {
     ),
     "cluster.KMeans": Case(no_draws=_first_rows_as_centers),
     "cluster.k_means": Case(no_draws=_first_rows_as_centers),
-    "cluster.KernelKMeans": Case(big_rows=1500, long_rows=3000),  # cost and memory are quadratic in the rows
+    "cluster.gap_statistic": Case(
+        without={"extreme_scales": "takes logarithms: a dispersion that vanishes has minus infinity"},
+    ),
+    "cluster.KernelKMeans": Case(
+        big_rows=1500,  # cost and memory are quadratic in the rows
+        long_rows=3000,
+        without={
+            "results_do_not_alias_the_input": "known fault: X_fit_ is the caller's X itself",
+            "sparse_equals_dense": "X_fit_ keeps the format of X, so attributes differ",
+            "many_python_threads_at_once": "not settled: has failed once, on an overloaded machine",
+        },
+    ),
     "cluster.MiniBatchKMeans": Case(
         params={"batch_size": 64},
         no_draws=_first_rows_as_centers,

@@ -23,6 +23,7 @@ from .._validation import (
     draw_seed,
     native_matrix,
     native_threads,
+    tidy,
     validate_parameters,
     warn_user,
 )
@@ -494,7 +495,7 @@ def kmeans_plusplus(
     (True, 9)
     """
     given = check_array(X, accept_sparse="csr")
-    floats = check_array(given, accept_sparse="csr", dtype=[np.float64, np.float32])
+    floats = tidy(check_array(given, accept_sparse="csr", dtype=[np.float64, np.float32]))
     if floats.shape[0] < n_clusters:
         raise ValueError(f"n_samples={floats.shape[0]} should be >= n_clusters={n_clusters}.")
     weights = check_weights(sample_weight, floats)

@@ -197,8 +197,8 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def differences(a: Results, b: Results, *, rtol: float = 0.0, values_only: bool = False) -> list[str]:
     """Where two sets of results differ.
 
-    rtol=0: in any bit, type or shape. Otherwise floats may differ by rtol of the largest magnitude in their array,
-    and iteration counts are left out. values_only lets dtypes differ too.
+    rtol=0: in any bit, type or shape. Otherwise floats may differ by rtol of the largest magnitude in their
+    array, and iteration counts are left out. values_only lets dtypes differ too.
     """
     left, right = dict(flatten(a)), dict(flatten(b))
     found = [f"only in one: {path}" for path in sorted(left.keys() ^ right.keys())]
