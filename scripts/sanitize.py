@@ -70,6 +70,8 @@ THREAD = Sanitizer(
     python_options={"TSAN_OPTIONS": "exitcode=66:halt_on_error=1:ignore_noninstrumented_modules=1"},
     tests=("tests/runtime/test_parallel.py", "tests/cluster"),
     short=("tests/runtime/test_parallel.py", "tests/cluster/test_native.py"),
+    # That test takes away threads or address space, which the sanitizer itself needs.
+    pytest=("-k", "not more_threads_than_the_system_gives"),
 )
 
 
