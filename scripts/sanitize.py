@@ -59,6 +59,8 @@ ADDRESS = Sanitizer(
     },
     tests=("tests/runtime", "tests/num", "tests/cluster"),
     short=("tests/runtime/test_parallel.py", "tests/num", "tests/cluster/test_native.py"),
+    # That test limits the address space, of which the sanitizer itself needs terabytes.
+    pytest=("-k", "not more_threads_than_the_system_gives"),
 )
 THREAD = Sanitizer(
     name="thread",
