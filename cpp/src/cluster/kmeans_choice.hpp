@@ -19,7 +19,7 @@ inline constexpr double kStepNsPerRow = 5.0;
 /// bounds also cost memory, which the product limits to a fraction of X.
 inline KMeansAlgorithm chosen_algorithm(KMeansAlgorithm asked, Index k, Index d) noexcept {
   if (asked != KMeansAlgorithm::kAuto) return asked;
-  return d >= 64 && k >= 32 ? KMeansAlgorithm::kYinyang : KMeansAlgorithm::kHamerly;
+  return d >= 512 && k >= 32 ? KMeansAlgorithm::kYinyang : KMeansAlgorithm::kHamerly;
 }
 
 /// Lists of neighbours need k^2 numbers; above this many centres elkan and exponion keep their bounds but drop the
