@@ -85,9 +85,7 @@ CASES: dict[str, Case] = {
         big_rows=1500,  # cost and memory are quadratic in the rows
         long_rows=3000,
         without={
-            "results_do_not_alias_the_input": "known fault: X_fit_ is the caller's X itself",
             "sparse_equals_dense": "X_fit_ keeps the format of X, so attributes differ",
-            "many_python_threads_at_once": "not settled: has failed once, on an overloaded machine",
         },
     ),
     "cluster.MiniBatchKMeans": Case(

@@ -260,7 +260,7 @@ MLCORE_INLINE void write_distances(const T* tile, const T* panel, Index width, I
   Vec<T> sum[R][2] = {};
   for (Index j = 0; j < d; ++j, tile += kTile<T>, panel += width) {
     const Vec<T> x0 = load(tile), x1 = load(tile + kLanes<T>);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const Vec<T> c = broadcast(panel[r]);
       const Vec<T> e0 = x0 - c, e1 = x1 - c;
@@ -268,7 +268,7 @@ MLCORE_INLINE void write_distances(const T* tile, const T* panel, Index width, I
       sum[r][1] += e1 * e1;
     }
   }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     store(distances + r * kTile<T>, sum[r][0]);
     store(distances + r * kTile<T> + kLanes<T>, sum[r][1]);
@@ -280,9 +280,54 @@ void tile_distances(const T* tile, const PackedCenters<T>& centers, Index group,
   const Index first = centers.first[group], width = centers.first[group + 1] - first, d = centers.d;
   const T* panel = centers.panels + first * d;
   Index r = 0;
-  for (; r + 4 <= width; r += 4) write_distances<T, 4>(tile, panel + r, width, d, distances + r * kTile<T>);
-  for (; r + 2 <= width; r += 2) write_distances<T, 2>(tile, panel + r, width, d, distances + r * kTile<T>);
-  for (; r < width; ++r) write_distances<T, 1>(tile, panel + r, width, d, distances + r * kTile<T>);
+  for (; width - r > kRegisterCenters; r += kRegisterCenters)
+    write_distances<T, kRegisterCenters>(tile, panel + r, width, d, distances + r * kTile<T>);
+  panel += r;
+  distances += r * kTile<T>;
+  switch (width - r) {
+    case 1:
+      return write_distances<T, 1>(tile, panel, width, d, distances);
+    case 2:
+      return write_distances<T, 2>(tile, panel, width, d, distances);
+    case 3:
+      return write_distances<T, 3>(tile, panel, width, d, distances);
+    case 4:
+      return write_distances<T, 4>(tile, panel, width, d, distances);
+#if MLCORE_ISA_LEVEL == 4
+    case 5:
+      return write_distances<T, 5>(tile, panel, width, d, distances);
+    case 6:
+      return write_distances<T, 6>(tile, panel, width, d, distances);
+    case 7:
+      return write_distances<T, 7>(tile, panel, width, d, distances);
+    case 8:
+      return write_distances<T, 8>(tile, panel, width, d, distances);
+#endif
+    default:
+      return;
+  }
+}
+
+template <class T>
+void add_gains(const T* distances, Index stride, const T* current, const T* weights, Index count, Index trials,
+               double* gains) noexcept {
+  for (Index t = 0; t < trials; ++t, distances += stride) {
+    double total = 0;
+    if (weights == nullptr) {
+#pragma omp simd reduction(+ : total)
+      for (Index p = 0; p < count; ++p) {
+        const T saved = current[p] - distances[p];
+        total += static_cast<double>(saved > T(0) ? saved : T(0));
+      }
+    } else {
+#pragma omp simd reduction(+ : total)
+      for (Index p = 0; p < count; ++p) {
+        const T saved = current[p] - distances[p];
+        total += static_cast<double>(weights[p]) * static_cast<double>(saved > T(0) ? saved : T(0));
+      }
+    }
+    gains[t] += total;
+  }
 }
 
 // ---- rows ----
@@ -557,6 +602,7 @@ constexpr cluster::KMeansKernels<T> kTable = {
     .nearest = nearest<T>,
     .nearest_two = nearest_two<T>,
     .tile_distances = tile_distances<T>,
+    .add_gains = add_gains<T>,
     .row_scores = row_scores<T>,
     .row_score = row_score<T>,
     .add_row = add_row<T>,

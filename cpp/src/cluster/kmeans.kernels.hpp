@@ -60,6 +60,10 @@ struct KMeansKernels {
   /// distances[r * tile_points + p] <- |x_p - c_r|^2 of the centres of one group, from the differences themselves:
   /// exactly 0 for equal points, which the score formula does not give.
   void (*tile_distances)(const T* tile, const PackedCenters<T>& centers, Index group, T* distances) noexcept;
+  /// gains[t] += sum over p < count of weights[p] * max(0, current[p] - distances[t * stride + p]), in float64;
+  /// weights null: ones.
+  void (*add_gains)(const T* distances, Index stride, const T* current, const T* weights, Index count, Index trials,
+                    double* gains) noexcept;
   /// scores[i * kGroupCenters + r] of `count` copied rows, numbers in `rows`, with the centres of one group.
   void (*row_scores)(const T* copied, const std::int32_t* rows, Index count, const PackedCenters<T>& centers,
                      Index group, T* scores) noexcept;

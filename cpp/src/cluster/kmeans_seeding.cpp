@@ -46,6 +46,14 @@ class PointDistances<DenseRows<T>> {
   Index tile_rows() const noexcept { return kernels_.tile_points; }
   /// Points: count x d, shifted.
   void set_points(const T* points) noexcept { pack_.pack(points); }
+  /// Starts to bring rows into the cache; the rest of a long row follows by itself.
+  void prefetch(Index start, const std::int32_t* rows, Index count) const noexcept {
+    if (!x_.is_row_major()) return;
+    const Index bytes = std::min<Index>(x_.cols * static_cast<Index>(sizeof(T)), 512);
+    for (Index i = 0; i < count; ++i)
+      for (Index line = 0; line < bytes; line += kCacheLine)
+        __builtin_prefetch(reinterpret_cast<const char*>(x_.row(start + rows[i])) + line);
+  }
   /// w.distances[r * tile_rows() + i] for rows start + rows[i] (rows null: start + i), count <= tile_rows().
   void measure(Index start, const std::int32_t* rows, Index count, Workspace& w) const noexcept {
     kernels_.pack_tile({x_.data, x_.row_stride, x_.col_stride, rows, start, count}, x_.cols, offset_, w.tile.data());
@@ -73,6 +81,7 @@ class PointDistances<CsrRows<T, I>> {
   PointDistances(const CsrRows<T, I>& x, const T* /*offset: none*/, Index count)
       : x_(x.view()), count_(count), columns_(count, x.cols()), norms_(static_cast<std::size_t>(count)) {}
   Index tile_rows() const noexcept { return kMaxTilePoints; }
+  void prefetch(Index, const std::int32_t*, Index) const noexcept {}
   void set_points(const T* points) noexcept {
     columns_.pack(points);
     for (Index r = 0; r < count_; ++r) {
@@ -166,9 +175,14 @@ class PlusPlus {
  private:
   struct Workspace {
     explicit Workspace(const PlusPlus& owner)
-        : trial(owner.trial_distances_), one(owner.one_distance_), rows({kBlockRows + kSelectSlack}) {}
+        : trial(owner.trial_distances_),
+          one(owner.one_distance_),
+          rows({kBlockRows + kSelectSlack}),
+          current(kMaxTilePoints),
+          weights(kMaxTilePoints) {}
     typename PointDistances<Source>::Workspace trial, one;
     Buffer<std::int32_t> rows;
+    Buffer<T> current, weights;
   };
 
   double weight(Index row) const noexcept { return weights_.empty() ? 1.0 : static_cast<double>(weights_[row]); }
@@ -256,17 +270,16 @@ class PlusPlus {
                                                    least_threshold_.data(), count, w.rows.data());
           for (Index i = 0; i < open; i += tile) {
             const Index rows = std::min(tile, open - i);
+            if (i + tile < open)
+              trial_distances_.prefetch(first, w.rows.data() + i + tile, std::min(tile, open - i - tile));
             trial_distances_.measure(first, w.rows.data() + i, rows, w.trial);
-            for (Index t = 0; t < trials_; ++t) {
-              const T* measured = w.trial.distances.data() + t * tile;
-              double sum = 0;
-              for (Index p = 0; p < rows; ++p) {
-                const Index row = first + w.rows[i + p];
-                const T saved = distance_[row] - measured[p];
-                if (saved > 0) sum += weight(row) * static_cast<double>(saved);
-              }
-              gain[t] += sum;
+            for (Index p = 0; p < rows; ++p) {
+              const Index row = first + w.rows[i + p];
+              w.current[p] = distance_[row];
+              if (!weights_.empty()) w.weights[p] = weights_[row];
             }
+            kernels.add_gains(w.trial.distances.data(), tile, w.current.data(),
+                              weights_.empty() ? nullptr : w.weights.data(), rows, trials_, gain);
           }
         }
       });
@@ -299,6 +312,8 @@ class PlusPlus {
           bool changed = step == 0;
           for (Index i = 0; i < open; i += tile) {
             const Index rows = std::min(tile, open - i);
+            if (i + tile < open)
+              one_distance_.prefetch(first, w.rows.data() + i + tile, std::min(tile, open - i - tile));
             one_distance_.measure(first, w.rows.data() + i, rows, w.one);
             for (Index p = 0; p < rows; ++p) {
               const Index row = first + w.rows[i + p];

@@ -519,7 +519,9 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         if self.kernel == "precomputed":
             self.__dict__.pop("X_fit_", None)
         else:
-            self.X_fit_ = kernel.X
+            self.X_fit_ = (
+                kernel.X.copy()
+            )  # the model's own: what the caller does to X later is no business of it
 
     def _warn(self, ended: bool, weights: _Floats) -> None:
         found = np.unique(self.labels_[weights > 0]).size

@@ -71,7 +71,19 @@ def check_centers(centers: Any, n_clusters: int, X: Any) -> npt.NDArray[Any]:
     ValueError
         If the centres are not finite numbers or have another shape; scikit-learn's wording.
     """
-    checked: npt.NDArray[Any] = check_array(centers, dtype=X.dtype, order="C")
+    checked: npt.NDArray[Any]
+    if (
+        type(centers) is np.ndarray
+        and centers.ndim == 2
+        and centers.size > 0
+        and centers.dtype == X.dtype
+        and centers.flags.c_contiguous
+        and centers.flags.aligned
+        and _core.all_finite(centers, 1)
+    ):
+        checked = centers  # check_array would say the same, 30 us later
+    else:
+        checked = check_array(centers, dtype=X.dtype, order="C")
     if checked.shape[0] != n_clusters:
         raise ValueError(
             f"The shape of the initial centers {checked.shape} does not match the number of clusters "
