@@ -34,7 +34,7 @@ class PointDistances<DenseRows<T>> {
  public:
   struct Workspace {
     explicit Workspace(const PointDistances& owner)
-        : tile({owner.x_.cols, kMaxTilePoints}), distances({round_up(owner.count_, kGroupCenters), kMaxTilePoints}) {}
+        : tile({owner.x_.cols, kMaxTilePoints}), distances({owner.count_, kMaxTilePoints}) {}
     Buffer<T> tile, distances;
   };
   PointDistances(const DenseRows<T>& x, const T* offset, Index count)
@@ -54,12 +54,12 @@ class PointDistances<DenseRows<T>> {
       for (Index line = 0; line < bytes; line += kCacheLine)
         __builtin_prefetch(reinterpret_cast<const char*>(x_.row(start + rows[i])) + line);
   }
-  /// w.distances[r * tile_rows() + i] for rows start + rows[i] (rows null: start + i), count <= tile_rows().
-  void measure(Index start, const std::int32_t* rows, Index count, Workspace& w) const noexcept {
+  /// distances[r * tile_rows() + i] for rows start + rows[i] (rows null: start + i), count <= tile_rows().
+  void measure(Index start, const std::int32_t* rows, Index count, Workspace& w, T* distances) const noexcept {
     kernels_.pack_tile({x_.data, x_.row_stride, x_.col_stride, rows, start, count}, x_.cols, offset_, w.tile.data());
     const PackedCenters<T> centers = pack_.view();
     for (Index g = 0; g < centers.groups; ++g)
-      kernels_.tile_distances(w.tile.data(), centers, g, w.distances.data() + centers.first[g] * kernels_.tile_points);
+      kernels_.tile_distances(w.tile.data(), centers, g, distances + centers.first[g] * kernels_.tile_points);
   }
 
  private:
@@ -91,7 +91,7 @@ class PointDistances<CsrRows<T, I>> {
       norms_[static_cast<std::size_t>(r)] = norm;
     }
   }
-  void measure(Index start, const std::int32_t* rows, Index count, Workspace& w) const noexcept {
+  void measure(Index start, const std::int32_t* rows, Index count, Workspace& w, T* distances) const noexcept {
     for (Index i = 0; i < count; ++i) {
       const Index row = start + (rows != nullptr ? rows[i] : i);
       columns_.scores(x_, row, w.scores.data());
@@ -100,7 +100,7 @@ class PointDistances<CsrRows<T, I>> {
         // |x|^2 + |c|^2 - 2 x.c of equal rows is rounding noise: call it zero.
         const double scale = norm + norms_[static_cast<std::size_t>(r)];
         const double distance = norm - 2.0 * static_cast<double>(w.scores[r]);
-        w.distances[r * kMaxTilePoints + i] =
+        distances[r * kMaxTilePoints + i] =
             distance > 8.0 * std::numeric_limits<T>::epsilon() * scale ? static_cast<T>(distance) : T(0);
       }
     }
@@ -132,6 +132,7 @@ class PlusPlus {
         nearest_(Buffer<std::int32_t>::zeros({n_})),
         distance_({n_}),
         block_potential_({blocks_}),
+        measured_({blocks_, kBlockRows, trials_}),
         chosen_({k, d_}),
         candidates_({trials_, d_}),
         threshold_({trials_, k}),
@@ -139,16 +140,13 @@ class PlusPlus {
         gains_(Buffer<double>::zeros({units_, trials_})),
         trial_distances_(x, offset, trials_),
         one_distance_(x, offset, 1) {
-    std::fill(distance_.begin(), distance_.end(), std::numeric_limits<T>::max());
     for (int m = 0; m < threads; ++m) workspaces_.push_back(std::make_unique<Workspace>(*this));
   }
 
   std::vector<Index> choose(Stream& stream) {
     rows_.push_back(first_row(stream));
     shifted_row(rows_[0], chosen_.data());
-    one_distance_.set_points(chosen_.data());
-    least_threshold_[0] = T(-1);  // every distance exceeds it: measure all rows
-    update(0, least_threshold_.data());
+    take_all();
     std::vector<Index> drawn(static_cast<std::size_t>(trials_));
     for (Index step = 1; step < k_; ++step) {
       interrupt_.poll();
@@ -161,13 +159,10 @@ class PlusPlus {
         drawn[static_cast<std::size_t>(t)] = row_at(stream.uniform() * potential);
         shifted_row(drawn[static_cast<std::size_t>(t)], candidates_.data() + t * d_);
       }
-      const Index best = trials_ == 1 ? 0 : best_candidate(step);
-      if (trials_ == 1) set_thresholds(step);
-      const T* chosen = candidates_.data() + best * d_;
-      std::copy_n(chosen, d_, chosen_.data() + step * d_);
+      const Index best = best_candidate(step);
+      std::copy_n(candidates_.data() + best * d_, d_, chosen_.data() + step * d_);
       rows_.push_back(drawn[static_cast<std::size_t>(best)]);
-      one_distance_.set_points(chosen_.data() + step * d_);
-      update(static_cast<std::int32_t>(step), threshold_.data() + best * k_);
+      take_rows(static_cast<std::int32_t>(step), best);
     }
     return std::move(rows_);
   }
@@ -272,14 +267,15 @@ class PlusPlus {
             const Index rows = std::min(tile, open - i);
             if (i + tile < open)
               trial_distances_.prefetch(first, w.rows.data() + i + tile, std::min(tile, open - i - tile));
-            trial_distances_.measure(first, w.rows.data() + i, rows, w.trial);
+            T* measured = measured_.data() + (first + i) * trials_;
+            trial_distances_.measure(first, w.rows.data() + i, rows, w.trial, measured);
             for (Index p = 0; p < rows; ++p) {
               const Index row = first + w.rows[i + p];
               w.current[p] = distance_[row];
               if (!weights_.empty()) w.weights[p] = weights_[row];
             }
-            kernels.add_gains(w.trial.distances.data(), tile, w.current.data(),
-                              weights_.empty() ? nullptr : w.weights.data(), rows, trials_, gain);
+            kernels.add_gains(measured, tile, w.current.data(), weights_.empty() ? nullptr : w.weights.data(), rows,
+                              trials_, gain);
           }
         }
       });
@@ -297,42 +293,63 @@ class PlusPlus {
     return best;
   }
 
-  // Lets the newest centre, number `step`, take its rows; block potentials are made afresh where something changed.
-  void update(std::int32_t step, const T* threshold) {
-    const KMeansKernels<T>& kernels = kmeans_kernels(T{});
+  // The first chosen row takes all rows.
+  void take_all() {
+    one_distance_.set_points(chosen_.data());
     const Index tile = one_distance_.tile_rows();
+    for_each_block([&](Index b, Index first, Index count, Workspace& w) {
+      for (Index i = 0; i < count; i += tile) {
+        const Index rows = std::min(tile, count - i);
+        one_distance_.measure(first + i, nullptr, rows, w.one, w.one.distances.data());
+        std::copy_n(w.one.distances.data(), rows, distance_.data() + first + i);
+      }
+      block_potential_[b] = potential_of(first, count);
+    });
+  }
+
+  // Candidate `best` of the last best_candidate() becomes the chosen row number `step` and takes its rows. What it can
+  // take has been measured already: least_threshold_ still opens the same rows in the same order.
+  void take_rows(std::int32_t step, Index best) {
+    const KMeansKernels<T>& kernels = kmeans_kernels(T{});
+    const Index tile = trial_distances_.tile_rows();
+    for_each_block([&](Index b, Index first, Index count, Workspace& w) {
+      const Index open = kernels.select_unsafe(distance_.data() + first, nearest_.data() + first,
+                                               least_threshold_.data(), count, w.rows.data());
+      bool changed = false;
+      for (Index i = 0; i < open; i += tile) {
+        const T* measured = measured_.data() + (first + i) * trials_ + best * tile;
+        for (Index p = 0; p < std::min(tile, open - i); ++p) {
+          const Index row = first + w.rows[i + p];
+          if (measured[p] < distance_[row]) {
+            distance_[row] = measured[p];
+            nearest_[row] = step;
+            changed = true;
+          }
+        }
+      }
+      if (changed) block_potential_[b] = potential_of(first, count);
+    });
+  }
+
+  // fn(block, first row, rows, workspace), in parallel.
+  template <class Fn>
+  void for_each_block(Fn&& fn) {
     runtime::parallel_team(threads_, [&](runtime::Team& team) {
       team.for_each(units_, [&](Index u) {
         Workspace& w = *workspaces_[static_cast<std::size_t>(team.member())];
         const auto [first_block, last_block] = runtime::partial_range(blocks_, units_, u);
-        for (Index b = first_block; b < last_block; ++b) {
-          const Index first = b * kBlockRows, count = std::min(kBlockRows, n_ - first);
-          const Index open =
-              kernels.select_unsafe(distance_.data() + first, nearest_.data() + first, threshold, count, w.rows.data());
-          bool changed = step == 0;
-          for (Index i = 0; i < open; i += tile) {
-            const Index rows = std::min(tile, open - i);
-            if (i + tile < open)
-              one_distance_.prefetch(first, w.rows.data() + i + tile, std::min(tile, open - i - tile));
-            one_distance_.measure(first, w.rows.data() + i, rows, w.one);
-            for (Index p = 0; p < rows; ++p) {
-              const Index row = first + w.rows[i + p];
-              const T measured = w.one.distances[p];
-              if (measured < distance_[row]) {
-                distance_[row] = measured;
-                nearest_[row] = step;
-                changed = true;
-              }
-            }
-          }
-          if (!changed) continue;
-          double potential = 0;
-          for (Index row = first; row < first + count; ++row)
-            potential += weight(row) * static_cast<double>(distance_[row]);
-          block_potential_[b] = potential;
-        }
+        for (Index b = first_block; b < last_block; ++b)
+          fn(b, b * kBlockRows, std::min(kBlockRows, n_ - b * kBlockRows), w);
       });
     });
+  }
+
+  double potential_of(Index first, Index count) const noexcept {
+    double parts[8] = {};  // independent chains of additions
+    for (Index i = 0; i < count; ++i)
+      parts[i & 7] += weights_.empty() ? static_cast<double>(distance_[first + i])
+                                       : weight(first + i) * static_cast<double>(distance_[first + i]);
+    return ((parts[0] + parts[1]) + (parts[2] + parts[3])) + ((parts[4] + parts[5]) + (parts[6] + parts[7]));
   }
 
   const Source& x_;
@@ -344,6 +361,7 @@ class PlusPlus {
   Buffer<std::int32_t> nearest_;
   Buffer<T> distance_;
   Buffer<double> block_potential_;
+  Buffer<T> measured_;  ///< distances of the open rows to the candidates, tile by tile
   Buffer<T> chosen_, candidates_, threshold_, least_threshold_;
   Buffer<double> gains_;
   PointDistances<Source> trial_distances_, one_distance_;
@@ -424,7 +442,7 @@ void kmeans_parallel_init(const Source& x, VectorView<const typename Source::Sca
           double total = 0;
           for (Index row = first_row; row < last_row; row += tile) {
             const Index here = std::min(tile, last_row - row);
-            distances.measure(row, nullptr, here, w);
+            distances.measure(row, nullptr, here, w, w.distances.data());
             for (Index p = 0; p < here; ++p) {
               for (Index c = 0; c < count; ++c)
                 if (w.distances[c * tile + p] < distance[row + p]) {
