@@ -13,6 +13,8 @@ namespace mlcore::cluster {
 /// probability proportional to w_i D_i and keeps the one that lowers sum_i w_i D_i most, D_i being the squared distance
 /// to the nearest chosen centre. A row is looked at again only if the triangle inequality allows a candidate to be
 /// nearer than its chosen centre: |c - a|^2 < 4 D. Returns the row numbers.
+/// Memory O(n trials + k d): the distances to one step's candidates are kept, so that the chosen one takes its rows
+/// unmeasured.
 template <class Source>
 std::vector<Index> kmeans_plusplus(const Source& x, VectorView<const typename Source::Scalar> weights,
                                    const typename Source::Scalar* offset, Index k, Index trials, std::uint64_t seed,
