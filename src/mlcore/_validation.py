@@ -13,6 +13,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
@@ -245,10 +246,12 @@ def native_threads(n_jobs: int | None) -> int:
     Raises
     ------
     ValueError
-        If ``n_jobs`` is 0.
+        If ``n_jobs`` is 0 or not an integer.
     """
     if n_jobs is None:
         return 0
+    if not isinstance(n_jobs, Integral):
+        raise ValueError(f"n_jobs must be an int or None, got {n_jobs!r} instead.")
     if n_jobs == 0:
         raise ValueError("n_jobs == 0 has no meaning; use None for all allowed threads.")
     return int(n_jobs)

@@ -73,12 +73,9 @@ CASES: dict[str, Case] = {
     "cluster.gap_statistic": Case(
         without={
             "extreme_scales": "takes logarithms: a dispersion that vanishes has minus infinity",
+            "degenerate_data": "the same; tests/cluster/test_gap.py says what equal rows give",
             "sparse_equals_dense": "dense only: its uniform reference sets fill the box of the data",
             "sparse_with_bad_values": "dense only: its uniform reference sets fill the box of the data",
-            "control_c": "not settled: too slow for this check on a loaded machine, or not interruptible",
-            "memory_does_not_grow": "not settled: too slow for this check on a loaded machine",
-            "objects_that_hold_numbers": "known fault: an object array of numbers is refused",
-            "every_parameter_is_documented": "known fault: to be looked at, the check refuses its docstring",
         },
     ),
     "cluster.KernelKMeans": Case(

@@ -322,21 +322,32 @@ KMeansResult<typename Source::Scalar> fit(const Source& x, VectorView<const type
     return Run<Source>(x, weights, spec, offset.data(), tolerance, run_threads, restart).fit(start.data());
   };
   // Restarts side by side where one is too small for threads; one after the other, each with all threads, elsewhere.
-  std::vector<std::optional<KMeansResult<T>>> results(static_cast<std::size_t>(spec.restarts));
-  if (threads == 1 && spec.restarts > 1 && !spec.observer) {
-    const int side = runtime::threads_for_work(allowed, step_ns * 10.0 * static_cast<double>(spec.restarts));
-    runtime::parallel_for(spec.restarts, side, [&](Index r) { results[static_cast<std::size_t>(r)] = run(r, 1); });
+  // One result is kept for each thread: the lowest objective, the first run of equals.
+  const auto better = [](const KMeansResult<T>& a, const KMeansResult<T>& b) {
+    return a.report.objective != b.report.objective ? a.report.objective < b.report.objective : a.restart < b.restart;
+  };
+  const bool side_by_side = threads == 1 && spec.restarts > 1 && !spec.observer;
+  const int side =
+      side_by_side ? runtime::threads_for_work(allowed, step_ns * 10.0 * static_cast<double>(spec.restarts)) : 1;
+  std::vector<std::optional<KMeansResult<T>>> results(static_cast<std::size_t>(side));
+  const auto offer = [&](std::size_t slot, KMeansResult<T>&& result) {
+    if (!results[slot] || better(result, *results[slot])) results[slot] = std::move(result);
+  };
+  if (side_by_side) {
+    runtime::parallel_team(side, [&](Team& team) {
+      team.for_each(spec.restarts, [&](Index r) { offer(static_cast<std::size_t>(team.member()), run(r, 1)); });
+    });
   } else {
     for (Index r = 0; r < spec.restarts; ++r) {
-      std::optional<KMeansResult<T>> result = run(r, threads);
-      const bool stopped = result->report.reason == StopReason::kCallback;
-      if (!results[0] || result->report.objective < results[0]->report.objective) results[0] = std::move(result);
+      KMeansResult<T> result = run(r, threads);
+      const bool stopped = result.report.reason == StopReason::kCallback;
+      offer(0, std::move(result));
       if (stopped) break;
     }
   }
   std::size_t best = 0;
-  for (std::size_t r = 1; r < results.size(); ++r)
-    if (results[r] && results[r]->report.objective < results[best]->report.objective) best = r;
+  for (std::size_t m = 1; m < results.size(); ++m)
+    if (results[m] && (!results[best] || better(*results[m], *results[best]))) best = m;
   return std::move(*results[best]);
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -197,12 +198,16 @@ def gap_statistic(
     allowed = _core.resolve_threads(native_threads(n_jobs))[0]
     workers = min(allowed, seeds.size)
 
+    stopped = threading.Event()
+
     def log_inertias(number: int) -> list[float]:
         """log W_k of the data (number 0) or of reference set `number`."""
         generator = np.random.RandomState(seeds[number])
         data = X if number == 0 else draw(generator)
         values = []
         for k in candidates:
+            if stopped.is_set():
+                break
             params: dict[str, Any] = {"n_clusters": int(k)}
             if "random_state" in settable:
                 params["random_state"] = int(seeds[number])
@@ -212,7 +217,11 @@ def gap_statistic(
             values.append(np.log(inertia) if inertia > 0 else -np.inf)
         return values
 
-    table = np.array(list(_each(log_inertias, seeds.size, workers)))
+    try:
+        table = np.array(list(_each(log_inertias, seeds.size, workers)))
+    except BaseException:
+        stopped.set()
+        raise
     log_inertia, references = table[0], table[1:]
     with np.errstate(invalid="ignore"):  # inf - inf, in data whose box is a point
         mean = references.mean(axis=0)
@@ -232,6 +241,8 @@ def _each(function: Callable[[int], list[float]], count: int, workers: int) -> I
     pool = ThreadPoolExecutor(workers)
     try:
         yield from pool.map(function, range(count))
-    finally:
-        # After an exception (Ctrl-C too) what has not begun is dropped; what runs ends with its own fit.
-        pool.shutdown(wait=True, cancel_futures=True)
+    except BaseException:
+        # Ctrl-C too: what has not begun is dropped, and nobody waits for the fits under way.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()

@@ -20,7 +20,6 @@ class Interrupt {
 
  private:
   std::thread::id owner_;
-  long long next_ns_;
 };
 
 }  // namespace mlcore::runtime
