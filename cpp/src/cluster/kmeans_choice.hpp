@@ -10,13 +10,14 @@
 
 namespace mlcore::cluster {
 
-/// Estimates for the choice of threads, from the reference machine: one dense step, and its fixed part a row.
+/// Rough estimates for the choice of threads: one dense step, and its fixed part a row.
 inline constexpr double kStepNsPerMultiplyAdd = 0.02;
 inline constexpr double kStepNsPerRow = 5.0;
 
-/// What "auto" means. Measured: group bounds win where a distance is dear (many coordinates) and there are many centres
-/// to rule out; elsewhere one gap a row does, because a dense tile costs less than the bookkeeping of groups. Group
-/// bounds also cost memory, which the product limits to a fraction of X.
+/// What "auto" means. Measured at d = 784 (group bounds win) and at d <= 256 (they lose); the border between is a
+/// guess: group bounds win where a distance is dear (many coordinates) and there are many centres to rule out;
+/// elsewhere one gap a row does, because a dense tile costs less than the bookkeeping of groups. Group bounds also cost
+/// memory, which the product limits to a fraction of X.
 inline KMeansAlgorithm chosen_algorithm(KMeansAlgorithm asked, Index k, Index d) noexcept {
   if (asked != KMeansAlgorithm::kAuto) return asked;
   return d >= 512 && k >= 32 ? KMeansAlgorithm::kYinyang : KMeansAlgorithm::kHamerly;

@@ -81,7 +81,7 @@ def check_centers(centers: Any, n_clusters: int, X: Any) -> npt.NDArray[Any]:
         and centers.flags.aligned
         and _core.all_finite(centers, 1)
     ):
-        checked = centers  # check_array would say the same, 30 us later
+        checked = centers  # check_array would say the same, later
     else:
         checked = check_array(centers, dtype=X.dtype, order="C")
     if checked.shape[0] != n_clusters:
