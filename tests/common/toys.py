@@ -27,6 +27,9 @@ CASE = cases.Case(
     long_rows=500,
 )
 
+#: for processes that know a toy by its name only
+CASES = {"": CASE}
+
 
 class Toy(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """Means of the nearest rows, a few times over: k-means in NumPy.

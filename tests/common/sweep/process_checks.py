@@ -25,14 +25,10 @@ from mlcore import _core
 from sweep.child import child
 from sweep.registry import check
 from sweep.state_checks import same_state
-from sweep.subjects import EstimatorSubject, Subject, assert_same, blobs, quiet
+from sweep.subjects import EstimatorSubject, Subject, assert_same, noise, quiet
 
 #: Seconds that a fit may go on after Ctrl-C. The promise is one; a loaded machine may be slow to wake us.
 LATENCY = 10.0
-
-
-def noise(rows: int, features: int = 8, seed: int = 0, dtype: type = np.float64) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(size=(rows, features)).astype(dtype)
 
 
 # -- threads
@@ -41,8 +37,8 @@ def noise(rows: int, features: int = 8, seed: int = 0, dtype: type = np.float64)
 @check()
 def check_thread_counts_give_the_same_bits(subject: Subject) -> None:
     """Enough rows that threads pay, without any structure, so that every rounding shows."""
-    for dtype in (np.float64, np.float32):
-        X = noise(subject.case.big_rows, dtype=dtype)
+    for dtype in subject.case.dtypes:
+        X = subject.noise(subject.case.big_rows, dtype=dtype)
         weights = {"sample_weight": noise(len(X), 1)[:, 0]} if subject.takes_weights else {}
         for more in ({}, weights) if weights else ({},):
             with threadpool_limits(1, user_api="openmp"):
@@ -56,7 +52,8 @@ def check_thread_counts_give_the_same_bits(subject: Subject) -> None:
 
 @check()
 def check_many_python_threads_at_once(subject: Subject) -> None:
-    data = [blobs(seed=seed) for seed in range(4)] + [noise(4000, seed=seed) for seed in range(2)]
+    data = [subject.blobs(seed=seed) for seed in range(4)]
+    data += [subject.noise(min(4000, subject.case.big_rows), seed=seed) for seed in range(2)]
     expected = [subject.run(X) for X in data]
 
     def work(i: int) -> None:
@@ -71,7 +68,7 @@ def check_many_python_threads_at_once(subject: Subject) -> None:
 
 @check("estimator", "methods")
 def check_one_model_used_by_many_threads(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     expected = subject.answers(estimator, X)
 
@@ -95,7 +92,8 @@ def isa_levels() -> list[str]:
 @check()
 def check_instruction_sets_agree(subject: Subject) -> None:
     """Every level that the CPU has, to the case's tolerance: the levels add in different orders."""
-    for X in (blobs(rows=97, features=5), blobs(rows=97, features=5).astype(np.float32)):
+    for dtype in subject.case.dtypes:
+        X = subject.blobs(rows=97, features=5, dtype=dtype)
         expected = subject.run(X)
         for level in isa_levels():
             assert child(level).ask("isa_level") == level
@@ -106,7 +104,7 @@ def check_instruction_sets_agree(subject: Subject) -> None:
 
 @check("estimator")
 def check_a_pickle_travels_to_another_process(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     answers = child().ask("answer_of_pickle", subject.name, pickle.dumps(estimator), X)
     assert_same(answers, subject.results(estimator, X), "in another process")
@@ -137,7 +135,7 @@ def in_forked_child(function: Callable[[], Any], seconds: int = 60) -> Any:
 
 @check()
 def check_fork_after_threads(subject: Subject) -> None:
-    X = noise(subject.case.big_rows)
+    X = subject.noise(subject.case.big_rows)
     expected = subject.run(X, **subject.big())  # has started threads
     assert_same(in_forked_child(lambda: subject.run(X, **subject.big())), expected, "in a forked child")
     assert_same(subject.run(X, **subject.big()), expected, "in the parent after the fork")
@@ -181,7 +179,7 @@ def interrupt(function: Callable[[], Any]) -> None:
 
 @check()
 def check_control_c(subject: Subject) -> None:
-    X = noise(subject.case.long_rows, 16)
+    X = subject.noise(subject.case.long_rows, 16)
     if not isinstance(subject, EstimatorSubject):
         interrupt(lambda: subject.run(X, **subject.long()))
         return
@@ -189,7 +187,7 @@ def check_control_c(subject: Subject) -> None:
     before = copy.copy(vars(unfitted))
     interrupt(lambda: subject.fit(unfitted, X))
     same_state(before, unfitted, "an unfitted estimator after Ctrl-C")
-    small = blobs()
+    small = subject.blobs()
     fitted = subject.fit(subject.make(), small)
     answers = subject.answers(fitted, small)
     fitted.set_params(**subject.long())
@@ -220,10 +218,16 @@ def resident() -> int:
 @check()
 def check_memory_does_not_grow(subject: Subject) -> None:
     """60 fits keep nothing: a leaked result (160 KB of labels) would show as 10 MB. Failing fits as well."""
-    X = blobs(rows=2 * subject.case.big_rows)
+    X = subject.blobs(rows=2 * subject.case.big_rows)
+    refuses_nan = subject.case.reals and not subject.allows_nan
     bad = X.copy()
-    bad[-1, -1] = np.nan
-    short = {name: value for name, value in (("n_init", 1), ("max_iter", 2)) if name in subject.parameters}
+    if refuses_nan:
+        bad[-1, -1] = np.nan
+    short = {
+        name: value
+        for name, value in (("n_init", 1), ("max_iter", 2), ("n_iter", 2))
+        if name in subject.parameters
+    }
 
     def work(times: int) -> float:
         """Megabytes by which the process has grown."""
@@ -233,7 +237,7 @@ def check_memory_does_not_grow(subject: Subject) -> None:
                 subject.fit(subject.make(**short), X)
             else:
                 subject.run(X, **short)
-            if not subject.allows_nan:
+            if refuses_nan:
                 with contextlib.suppress(ValueError):
                     subject.run(bad)
         return (resident() - before) / 2**20

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from sweep.subjects import EstimatorSubject, Subject
 
 
@@ -21,9 +23,12 @@ CHECKS: dict[str, Check] = {}
 NEEDS: dict[str, Callable[[Subject], bool]] = {
     "estimator": lambda s: s.is_estimator,
     "weights": lambda s: s.takes_weights,
-    "sparse": lambda s: s.takes_sparse,
     "no sparse": lambda s: not s.takes_sparse,
-    "finite": lambda s: not s.allows_nan,
+    "finite": lambda s: s.case.reals and not s.allows_nan,
+    "reals": lambda s: s.case.reals,
+    "floats": lambda s: {np.float64, np.float32} <= set(s.case.dtypes),
+    "any width": lambda s: s.case.any_width,
+    "sparse": lambda s: s.case.reals and s.takes_sparse,
     "random": lambda s: "random_state" in s.parameters and s.case.random,
     "random_state": lambda s: "random_state" in s.parameters,
     "n_jobs": lambda s: "n_jobs" in s.parameters,

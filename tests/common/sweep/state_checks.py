@@ -28,11 +28,8 @@ from sweep.subjects import (
     EstimatorSubject,
     Subject,
     assert_same,
-    blobs,
     differences,
     fitted_attributes,
-    quiet,
-    targets,
 )
 
 try:
@@ -46,7 +43,7 @@ except ImportError:
 @check("estimator")
 def check_copies_answer_alike(subject: EstimatorSubject) -> None:
     """Every pickle protocol, cloudpickle, deepcopy and joblib (memory-mapped) keep attributes and answers."""
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     expected = subject.results(estimator, X)
     for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
@@ -63,7 +60,7 @@ def check_copies_answer_alike(subject: EstimatorSubject) -> None:
             del twin
     # copies are copies: a refit of one leaves the other alone
     twin = copy.deepcopy(estimator)
-    subject.fit(twin, blobs(rows=50, features=6, seed=4))
+    subject.fit(twin, subject.blobs(rows=50, features=6, seed=4))
     assert_same(subject.results(estimator, X), expected, "after a deep copy was fitted again")
     for unfitted in (pickle.loads(pickle.dumps(subject.make())), copy.deepcopy(subject.make())):
         assert_same(
@@ -73,7 +70,7 @@ def check_copies_answer_alike(subject: EstimatorSubject) -> None:
 
 @check("estimator")
 def check_clone(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     twin = clone(estimator)
     assert not fitted_attributes(twin), "a clone is unfitted"
@@ -87,7 +84,7 @@ def check_clone(subject: EstimatorSubject) -> None:
 def check_subclass(subject: EstimatorSubject) -> None:
     """A plain subclass without a constructor works, its answers are those of the class."""
     derived = type("Derived", (subject.thing,), {})
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(derived(**subject.arguments()), X)
     assert_same(subject.results(estimator, X), subject.run(X), "a subclass")
     assert isinstance(clone(estimator), derived)
@@ -98,10 +95,11 @@ def check_subclass(subject: EstimatorSubject) -> None:
 
 @check("estimator")
 def check_refit_is_a_fresh_fit(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.make()
-    frame = pd.DataFrame(blobs(rows=50, features=7, seed=8), columns=list("abcdefg"))
-    for other in (frame, blobs(rows=31, features=2, seed=7).astype(np.float32)):
+    table = subject.blobs(rows=50, features=7, seed=8)
+    frame = pd.DataFrame(table, columns=list("abcdefg")[: table.shape[1]])
+    for other in (frame, subject.blobs(rows=31, features=2, seed=7, dtype=subject.case.dtypes[-1])):
         subject.fit(estimator, other)
     subject.fit(estimator, X)
     fresh = subject.fit(subject.make(), X)
@@ -114,24 +112,24 @@ def check_refit_is_a_fresh_fit(subject: EstimatorSubject) -> None:
 @check("estimator")
 def check_fit_returns_self(subject: EstimatorSubject) -> None:
     estimator = subject.make()
-    assert subject.fit(estimator, blobs()) is estimator, "fit returns something else than self"
+    assert subject.fit(estimator, subject.blobs()) is estimator, "fit returns something else than self"
 
 
 def failing_fits(subject: EstimatorSubject) -> list[tuple[str, Any, dict[str, Any]]]:
     """(what, X, further arguments of fit) that fit must refuse."""
-    X = blobs()
-    nan = X.copy()
-    nan[-1, -1] = np.nan
-    frame = pd.DataFrame(nan, columns=list("wxyz"))
+    X = subject.blobs()
     cases: list[tuple[str, Any, dict[str, Any]]] = [
         ("one-dimensional X", X[:, 0], {}),
         ("no rows", X[:0], {}),
         ("strings", X.astype(str).astype(object) + "x", {}),
     ]
-    if not subject.allows_nan:
+    if subject.case.reals and not subject.allows_nan:
+        nan = X.copy()
+        nan[-1, -1] = np.nan
+        frame = pd.DataFrame(nan, columns=list("wxyz"))
         cases += [("NaN", nan, {}), ("NaN in a data frame", frame, {})]
     if subject.takes_weights:
-        wide = blobs(features=9)  # passes the check of X; only the weights are wrong
+        wide = subject.blobs(features=9)  # passes the check of X; only the weights are wrong
         cases += [("weights of the wrong length", wide, {"sample_weight": np.ones(3)})]
         cases += [("weights with NaN", wide, {"sample_weight": np.full(90, np.nan)})]
     return cases
@@ -149,16 +147,14 @@ def same_state(before: dict[str, Any], estimator: Any, what: str) -> None:
 
 @check("estimator")
 def check_a_failed_fit_changes_nothing(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     fitted = subject.fit(subject.make(), X)
     answers = subject.answers(fitted, X)
     for start, what in ((fitted, "fitted before"), (subject.make(), "not fitted before")):
         for failure, bad, more in failing_fits(subject):
             before = copy.deepcopy(vars(start))
             try:
-                with quiet():
-                    y = targets(np.zeros((90, 4)), subject.target)
-                    start.fit(bad, **more) if y is None else start.fit(bad, y, **more)
+                subject.fit(start, bad, **more)
             except (ValueError, TypeError):
                 same_state(before, start, f"fit with {failure}, {what}")
             else:
@@ -168,13 +164,13 @@ def check_a_failed_fit_changes_nothing(subject: EstimatorSubject) -> None:
 
 @check("estimator", "constraints")
 def check_a_refused_parameter_changes_nothing(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     for name in subject.parameters:
         estimator = subject.fit(subject.make(), X)
         attributes = copy.deepcopy(fitted_attributes(estimator))
         estimator.set_params(**{name: object()})
         try:
-            subject.fit(estimator, blobs(rows=40, features=6))
+            subject.fit(estimator, subject.blobs(rows=40, features=6))
         except InvalidParameterError as error:
             assert f"The {name!r} parameter of {type(estimator).__name__} must be" in str(error), str(error)
         else:
@@ -191,11 +187,11 @@ def check_a_callback_that_raises_changes_nothing(subject: EstimatorSubject) -> N
         def on_iteration(self, info: Any) -> bool:
             raise Stop
 
-    noise = np.random.default_rng(0).uniform(size=(300, 4))
+    noise = subject.noise(300, 4)
     for fitted in (False, True):
         estimator = subject.make()
         if fitted:
-            subject.fit(estimator, blobs())
+            subject.fit(estimator, subject.blobs())
         estimator.set_params(callbacks=[Raise()])
         before = copy.copy(vars(estimator))
         try:
@@ -231,7 +227,7 @@ def check_every_parameter_is_documented(subject: Subject) -> None:
     for name in subject.parameters:
         assert re.search(rf"^[\w, *]*\b{name}\b[\w, ]* : \S", text, re.MULTILINE), f"{name} is not documented"
     if subject.is_estimator:
-        estimator = subject.fit(subject.make(), blobs())
+        estimator = subject.fit(subject.make(), subject.blobs())
         for name in [*fitted_attributes(estimator), "feature_names_in_"]:
             assert re.search(rf"^[\w, ]*\b{name}\b[\w, ]* : \S", text, re.MULTILINE), (
                 f"{name} is not documented"
@@ -244,7 +240,7 @@ def check_every_parameter_is_documented(subject: Subject) -> None:
 
 @check("n_jobs")
 def check_n_jobs_values(subject: Subject) -> None:
-    X = blobs()
+    X = subject.blobs()
     expected = subject.run(X)
     for n_jobs in (1, 2, 7, -1, -2, -100, 10**6, np.int64(2)):
         assert_same(subject.run(X, n_jobs=n_jobs), expected, f"n_jobs={n_jobs}")
@@ -256,26 +252,25 @@ def check_n_jobs_values(subject: Subject) -> None:
 # -- feature names and output containers
 
 
-@check("estimator", "methods")
+@check("estimator", "methods", "any width")
 def check_feature_counts(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     assert estimator.n_features_in_ == 4
     assert not hasattr(estimator, "feature_names_in_")
     name = type(estimator).__name__
-    for method in (*METHODS, "score"):
-        if hasattr(estimator, method):
-            for other in (3, 5):
-                raises(
-                    lambda: getattr(estimator, method)(np.ones((8, other))),
-                    f"X has {other} features, but {name} is expecting 4 features as input",
-                    f"{method} with {other} columns",
-                )
+    for method in subject.methods("score"):
+        for other in (3, 5):
+            raises(
+                lambda: subject.ask(estimator, method, subject.given(np.ones((8, other)))),
+                f"X has {other} features, but {name} is expecting 4 features as input",
+                f"{method} with {other} columns",
+            )
 
 
-@check("estimator", "methods")
+@check("estimator", "methods", "any width")
 def check_feature_names(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     frame = pd.DataFrame(X, columns=["one", "two", "three", "four"], index=[f"r{i}" for i in range(len(X))])
     estimator = subject.fit(subject.make(), frame)
     assert estimator.feature_names_in_.tolist() == list(frame.columns)
@@ -284,10 +279,7 @@ def check_feature_names(subject: EstimatorSubject) -> None:
     named = subject.results(estimator, frame)
     named.pop("feature_names_in_")
     assert_same(named, subject.results(plain, X), "a data frame against an array")
-    for method in METHODS:
-        if not hasattr(estimator, method):
-            continue
-        call = getattr(estimator, method)
+    for method in subject.methods():
         for other, words in (
             (
                 frame[["two", "one", "three", "four"]],
@@ -296,13 +288,17 @@ def check_feature_names(subject: EstimatorSubject) -> None:
             (frame.rename(columns={"one": "uno"}), "Feature names unseen at fit time"),
             (frame[["one", "two", "three"]], "Feature names seen at fit time, yet now missing"),
         ):
-            raises(lambda: call(other), words, f"{method} with columns {list(other.columns)}")
+            raises(
+                lambda: subject.ask(estimator, method, other),
+                words,
+                f"{method} with columns {list(other.columns)}",
+            )
         for first, second, words in (
             (estimator, X, "X does not have valid feature names, but"),
             (plain, frame, "X has feature names, but"),
         ):
             try:
-                getattr(first, method)(second)  # warnings are errors here
+                subject.ask(first, method, second)  # warnings are errors here
             except UserWarning as warning:
                 assert words in str(warning)
             else:
@@ -320,7 +316,7 @@ def check_feature_names(subject: EstimatorSubject) -> None:
 @check("transform", "estimator")
 def check_output_containers(subject: EstimatorSubject) -> None:
     """get_feature_names_out and set_output: a DataFrame with these names and the index of the input."""
-    X = blobs()
+    X = subject.blobs()
     frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(100, 190))
     estimator = subject.fit(subject.make(), frame)
     values = estimator.transform(frame)
@@ -330,8 +326,8 @@ def check_output_containers(subject: EstimatorSubject) -> None:
     assert len(names) == values.shape[1]
     assert len(set(names)) == len(names), "two columns of one name"
     for table in (
-        clone(estimator).set_output(transform="pandas").fit(frame).transform(frame),
-        clone(estimator).set_output(transform="pandas").fit_transform(frame),
+        subject.fit(clone(estimator).set_output(transform="pandas"), frame).transform(frame),
+        clone(estimator).set_output(transform="pandas").fit_transform(frame, subject.target_of(frame)),
     ):
         assert isinstance(table, pd.DataFrame)
         assert table.columns.tolist() == names.tolist()
@@ -350,16 +346,15 @@ def check_output_containers(subject: EstimatorSubject) -> None:
 
 @check("estimator")
 def check_not_fitted(subject: EstimatorSubject) -> None:
-    X = blobs()
-    for method in (*METHODS, "score"):
+    X = subject.blobs()
+    for method in subject.methods("score"):
         estimator = subject.make()
-        if hasattr(estimator, method):
-            try:
-                getattr(estimator, method)(X)
-            except NotFittedError as error:
-                assert f"This {type(estimator).__name__} instance is not fitted yet" in str(error)
-            else:
-                raise AssertionError(f"{method} before fit")
+        try:
+            subject.ask(estimator, method, X)
+        except NotFittedError as error:
+            assert f"This {type(estimator).__name__} instance is not fitted yet" in str(error)
+        else:
+            raise AssertionError(f"{method} before fit")
 
 
 @check("estimator", "weights")
@@ -367,7 +362,8 @@ def check_metadata_routing(subject: EstimatorSubject) -> None:
     with config_context(enable_metadata_routing=True):
         estimator = subject.make()
         requests = estimator.get_metadata_routing().fit.requests
-        assert requests == {"sample_weight": None}, f"fit may be routed {requests}, not sample_weight"
+        wanted = dict.fromkeys(subject.fit_parameters)
+        assert requests == wanted, f"fit may be routed {requests}, not {list(wanted)}"
         estimator.set_fit_request(sample_weight=True)
         request = estimator.get_metadata_routing().fit.requests
         assert request["sample_weight"] is True
@@ -379,7 +375,7 @@ def check_metadata_routing(subject: EstimatorSubject) -> None:
 
 @check("random_state")
 def check_the_same_seed_gives_the_same_bits(subject: Subject) -> None:
-    X = np.random.default_rng(0).uniform(size=(200, 4))
+    X = subject.noise(200, 4)
     for seed in (0, 1, 2**32 - 1, np.int64(7)):
         expected = subject.run(X, random_state=seed)
         for _ in range(3):
@@ -394,7 +390,7 @@ def check_the_same_seed_gives_the_same_bits(subject: Subject) -> None:
 
 @check("random")
 def check_other_seeds_give_other_results(subject: Subject) -> None:
-    X = np.random.default_rng(0).uniform(size=(200, 4))
+    X = subject.noise(200, 4)
     outcomes = [subject.run(X, random_state=seed) for seed in range(6)]
     assert any(differences(outcomes[0], other) for other in outcomes[1:]), "six seeds, one result"
 
@@ -402,7 +398,7 @@ def check_other_seeds_give_other_results(subject: Subject) -> None:
 @check("random_state")
 def check_use_of_generators(subject: Subject) -> None:
     """A generator is consumed, not copied; None draws from NumPy's global one; an int touches neither."""
-    X = blobs()
+    X = subject.blobs()
     generator = np.random.RandomState(0)
     before = generator.get_state()[1].copy(), generator.get_state()[2]
     subject.run(X, random_state=generator)
@@ -431,15 +427,17 @@ def check_use_of_generators(subject: Subject) -> None:
 
 @check()
 def check_inputs_are_not_changed(subject: Subject) -> None:
-    X = blobs()
-    y = targets(X, subject.target)
+    X = subject.blobs()
+    y = subject.target_of(X)
     for order in ("C", "F"):
-        for dtype in (np.float64, np.float32):
+        for dtype in subject.case.dtypes:
             arrays = {"X": np.array(X, dtype=dtype, order=order)}
             if y is not None:
                 arrays["y"] = y.copy()
             if subject.takes_weights:
-                arrays["sample_weight"] = np.linspace(0.5, 2, len(X)).astype(dtype)
+                arrays["sample_weight"] = np.linspace(0.5, 2, len(X)).astype(
+                    np.float32 if dtype == np.float32 else float
+                )
             own = {
                 name: np.array(value) for name, value in subject.case.no_draws(X).items() if np.ndim(value)
             }
@@ -452,7 +450,7 @@ def check_inputs_are_not_changed(subject: Subject) -> None:
 
 @check("estimator")
 def check_parameters_are_not_changed(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     for arguments in ({}, dict(subject.case.no_draws(X))):
         estimator = subject.make(**arguments)
         before = estimator.get_params(deep=False)
@@ -466,7 +464,7 @@ def check_parameters_are_not_changed(subject: EstimatorSubject) -> None:
 
 @check("estimator", "methods")
 def check_answers_do_not_change_the_model(subject: EstimatorSubject) -> None:
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     before = copy.deepcopy(vars(estimator))
     answers = subject.answers(estimator, X)
@@ -475,7 +473,7 @@ def check_answers_do_not_change_the_model(subject: EstimatorSubject) -> None:
         if isinstance(value, np.ndarray) and value.flags.writeable:
             value[...] = 99  # the caller's own
     same_state(before, estimator, "after the answers were overwritten")
-    subject.answers(estimator, blobs(rows=7, seed=3))
+    subject.answers(estimator, subject.blobs(rows=7, seed=3))
     assert_same(
         {k: np.array(v) for k, v in subject.answers(estimator, X).items()},
         {k: np.array(v) for k, v in subject.answers(pickle.loads(pickle.dumps(estimator)), X).items()},
@@ -486,15 +484,13 @@ def check_answers_do_not_change_the_model(subject: EstimatorSubject) -> None:
 @check("estimator", "methods")
 def check_answers_do_not_depend_on_the_batch(subject: EstimatorSubject) -> None:
     """Row by row, in another order, or all at once: the same."""
-    X = blobs()
+    X = subject.blobs()
     estimator = subject.fit(subject.make(), X)
     order = np.random.default_rng(0).permutation(len(X))
-    for method in METHODS:
-        if hasattr(estimator, method):
-            call = getattr(estimator, method)
-            whole = np.asarray(call(X))
-            single = np.concatenate([np.asarray(call(X[i : i + 1])) for i in range(12)])
-            assert_same({method: single}, {method: whole[:12]}, "row by row", rtol=subject.case.rtol)
-            assert_same(
-                {method: call(X[order])}, {method: whole[order]}, "permuted rows", rtol=subject.case.rtol
-            )
+    rtol = subject.case.rtol
+    for method in subject.methods():
+        whole = np.asarray(subject.ask(estimator, method, X))
+        single = np.concatenate([np.asarray(subject.ask(estimator, method, X[i : i + 1])) for i in range(12)])
+        permuted = np.asarray(subject.ask(estimator, method, X[order]))
+        assert_same({method: single}, {method: whole[:12]}, "row by row", rtol=rtol)
+        assert_same({method: permuted}, {method: whole[order]}, "permuted rows", rtol=rtol)

@@ -36,13 +36,42 @@ def blobs(rows: int = 90, features: int = 4, seed: int = 0, spread: float = 1.0)
     return np.round(X * 64) / 64
 
 
+def noise(rows: int, features: int = 8, seed: int = 0) -> np.ndarray:
+    """Rows without any structure, so that every rounding shows."""
+    return np.random.default_rng(seed).uniform(size=(rows, features))
+
+
+def row_count(X: Any) -> int:
+    """Rows of whatever a check calls X; 0 where there are none to count."""
+    shape = getattr(X, "shape", None)
+    if shape is None:
+        return len(X) if isinstance(X, list) else 0
+    return int(shape[0]) if shape else 0
+
+
+def _numbers(X: Any) -> np.ndarray:
+    """X as a table of finite numbers; as many rows of zeros for an X that is none."""
+    try:
+        with quiet():
+            table = np.asarray(X.toarray() if sp.issparse(X) else X).astype(float)
+        if table.ndim == 2 and table.shape[1]:
+            return np.clip(np.nan_to_num(table), -1e6, 1e6)
+    except (TypeError, ValueError):
+        pass
+    return np.zeros((row_count(X), 1))
+
+
 def targets(X: Any, kind: str) -> np.ndarray | None:
-    """A target of the first columns that a model can learn; None when the kind wants none."""
+    """A target of the columns that a model can learn; None when the kind wants none.
+
+    An X that must be refused gets a good target: the complaint has to be about X.
+    """
     if kind == "none":
         return None
-    X = np.nan_to_num(np.asarray(X.toarray() if sp.issparse(X) else X, dtype=float))
-    if kind == "regression":
-        return X @ np.arange(1, X.shape[1] + 1)
+    X = _numbers(X)
+    if kind in ("regression", "positive"):
+        y = X @ np.arange(1.0, X.shape[1] + 1)
+        return y if kind == "regression" else np.abs(y) + 0.5
     order = np.argsort(np.argsort(X[:, 0], kind="stable"), kind="stable")
     return order * 2 // max(len(order), 1)
 
@@ -79,12 +108,29 @@ class Subject:
     def is_estimator(self) -> bool:
         return inspect.isclass(self.thing)
 
+    def given(self, X: np.ndarray, dtype: Any = None) -> np.ndarray:
+        """Rows of real numbers as this subject takes them: its kind of values, its first dtype."""
+        return np.ascontiguousarray(self.case.data(X)).astype(self.case.dtypes[0] if dtype is None else dtype)
+
+    def blobs(self, *, dtype: Any = None, **shape: Any) -> np.ndarray:
+        return self.given(blobs(**shape), dtype)
+
+    def noise(self, *shape: int, seed: int = 0, dtype: Any = None) -> np.ndarray:
+        return self.given(noise(*shape, seed=seed), dtype)
+
+    def target_of(self, X: Any) -> np.ndarray | None:
+        return targets(X, self.target)
+
+    @property
+    def target(self) -> str:
+        return self.case.target or self.natural_target
+
     # overridden below
     takes_weights = False
     takes_sparse = False
     keeps_float32 = False
     allows_nan = False
-    target = "none"
+    natural_target = "none"
 
     def run(self, X: Any, y: Any = None, sample_weight: Any = None, **arguments: Any) -> Results:
         raise NotImplementedError
@@ -100,23 +146,38 @@ class EstimatorSubject(Subject):
         super().__init__(name, thing, case)
         example = self.make()
         tags = get_tags(example)
-        self.takes_weights = "sample_weight" in inspect.signature(example.fit).parameters
+        self.fit_parameters = [p for p in inspect.signature(example.fit).parameters if p not in ("X", "y")]
+        self.takes_weights = "sample_weight" in self.fit_parameters and self.case.weights_of_rows
         self.takes_sparse = bool(tags.input_tags.sparse)
         self.allows_nan = bool(tags.input_tags.allow_nan)
         self.keeps_float32 = bool(
             tags.transformer_tags and "float32" in tags.transformer_tags.preserves_dtype
         )
         if is_classifier(example):
-            self.target = "classes"
+            self.natural_target = "classes"
         elif is_regressor(example) or tags.target_tags.required:
-            self.target = "regression"
+            self.natural_target = "regression"
 
     def fit(self, estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         if y is None:
-            y = targets(X, self.target)
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+            y = self.target_of(X)
+        more = dict(self.case.fit_arguments(row_count(X)))
+        if sample_weight is not None:
+            more["sample_weight"] = sample_weight
         with quiet():
-            return estimator.fit(X, **weights) if y is None else estimator.fit(X, y, **weights)
+            return estimator.fit(X, **more) if y is None else estimator.fit(X, y, **more)
+
+    def ask(self, estimator: Any, method: str, X: Any) -> Any:
+        """estimator.method(X), with what else the method must get. Warnings are the caller's."""
+        call = getattr(estimator, method)
+        known = inspect.signature(call).parameters
+        more = {k: v for k, v in self.case.answer_arguments(row_count(X)).items() if k in known}
+        y = self.target_of(X) if method == "score" else None
+        return call(X, **more) if y is None else call(X, y, **more)
+
+    def methods(self, *more: str) -> list[str]:
+        """The methods that answer questions, of those that this class has."""
+        return [method for method in (*METHODS, *more) if hasattr(self.thing, method)]
 
     def run(self, X: Any, y: Any = None, sample_weight: Any = None, **arguments: Any) -> Results:
         estimator = self.fit(self.make(**arguments), X, y, sample_weight)
@@ -127,15 +188,12 @@ class EstimatorSubject(Subject):
 
     def answers(self, estimator: Any, X: Any) -> Results:
         """What the methods say of X, and score."""
-        answers = {}
         with quiet():
-            for method in METHODS:
-                if hasattr(estimator, method):
-                    answers[f"{method}()"] = getattr(estimator, method)(X)
-            if hasattr(estimator, "score"):
-                y = targets(X, self.target)
-                answers["score()"] = estimator.score(X) if y is None else estimator.score(X, y)
-        return answers
+            return {
+                f"{method}()": self.ask(estimator, method, X)
+                for method in self.methods("score")
+                if hasattr(estimator, method)
+            }
 
 
 class FunctionSubject(Subject):
@@ -143,13 +201,18 @@ class FunctionSubject(Subject):
 
     def __init__(self, name: str, thing: Callable[..., Any], case: cases.Case | None = None) -> None:
         super().__init__(name, thing, case)
-        self.takes_weights = "sample_weight" in self.parameters
+        self.takes_weights = "sample_weight" in self.parameters and self.case.weights_of_rows
         self.takes_sparse = True
+        self.wants_target = "y" in inspect.signature(thing).parameters
 
     def run(self, X: Any, y: Any = None, sample_weight: Any = None, **arguments: Any) -> Results:
-        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        more = dict(self.case.fit_arguments(row_count(X)))
+        if sample_weight is not None:
+            more["sample_weight"] = sample_weight
+        if self.wants_target:
+            more["y"] = self.target_of(X) if y is None else y
         with quiet():
-            returned = self.thing(X, **self.arguments(arguments), **weights)
+            returned = self.thing(X, **self.arguments(arguments), **more)
         if not isinstance(returned, tuple):
             returned = (returned,)
         return {f"result[{i}]": value for i, value in enumerate(returned)}
@@ -227,10 +290,11 @@ def assert_same(a: Results, b: Results, what: str, *, rtol: float = 0.0, values_
 
 
 def load(name: str) -> Subject:
-    """The subject of this name in another process: `toys:Name` for the toys, a public name otherwise."""
-    if name.startswith("toys:"):
-        toys = importlib.import_module("toys")
-        return subject(name, getattr(toys, name.removeprefix("toys:")), toys.CASE)
+    """The subject of this name in another process: `module:Name` for the toys, a public name otherwise."""
+    if ":" in name:
+        module, _, toy = name.partition(":")
+        toys = importlib.import_module(module)
+        return subject(name, getattr(toys, toy), toys.CASES.get(toy, toys.CASES.get("")))
     from sweep import discover
 
     return subject(name, (discover.public_estimators() | discover.public_functions())[name])

@@ -1,59 +1,12 @@
-"""What the sweep must know about single estimators and functions. Those not listed are swept with defaults.
-
-Keep it small: cheap arguments, arguments that make a fit long or independent of a random draw, and the checks
-that do not apply, each with its reason. The key is the public name, `cluster.KMeans`.
-"""
+"""Cases of `mlcore.cluster`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-#: Arguments for every constructor or function that has them.
-DEFAULTS: dict[str, Any] = {
-    "n_clusters": 3,
-    "n_components": 2,
-    "n_estimators": 5,
-    "n_init": 2,
-    "max_iter": 20,
-    "random_state": 0,
-}
-#: The same on big data, where threads pay.
-BIG: dict[str, Any] = {"n_clusters": 8, "n_components": 4, "max_iter": 3}
-#: The same for a fit of more than a minute, to be interrupted.
-LONG: dict[str, Any] = {
-    "n_clusters": 32,
-    "n_init": 1_000_000,
-    "max_iter": 1_000_000,
-    "tol": 0.0,
-    "random_state": 0,
-}
-
-
-@dataclass(frozen=True)
-class Case:
-    """How one estimator is swept."""
-
-    #: Arguments besides DEFAULTS; the other dicts come on top of it.
-    params: Mapping[str, Any] = field(default_factory=dict)
-    big: Mapping[str, Any] = field(default_factory=dict)
-    long: Mapping[str, Any] = field(default_factory=dict)
-    #: X -> arguments with which no random draw depends on the number of rows, for the meaning of weights.
-    no_draws: Callable[[np.ndarray], Mapping[str, Any]] = lambda X: {}
-    #: Rows of the "big" and of the "long" data.
-    big_rows: int = 20_000
-    long_rows: int = 50_000
-    #: Relative tolerance where another order of additions is allowed (layouts, sparse, ISA levels).
-    rtol: float = 1e-6
-    #: Are results of float64 input float64 for input of every type? Not where rows of X are handed back.
-    same_dtype: bool = True
-    #: Does a seed change the result of a fit on noise?
-    random: bool = True
-    #: check name -> why it does not apply.
-    without: Mapping[str, str] = field(default_factory=dict)
+from . import Case
 
 
 def _first_rows_as_centers(X: np.ndarray) -> dict[str, Any]:
