@@ -9,55 +9,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 Run = Callable[[], object]
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def overlapping_blobs(rows: int, features: int, centers: int) -> NDArray[np.float32]:
-    """Normal clouds that overlap, so that no fit ends at once."""
-    rng = np.random.default_rng(0)
-    middle = rng.uniform(-4, 4, (centers, features))
-    X = middle[rng.integers(centers, size=rows)] + rng.standard_normal((rows, features))
-    return X.astype(np.float32)
+#: name -> (function of the package, "mlcore" or "sklearn", that prepares the run; runs per measurement)
+Tasks = Mapping[str, tuple[Callable[[str], Run], int]]
 
 
-def kmeans(package: str, rows: int, features: int, clusters: int) -> Run:
-    """A fit of at most 30 iterations from given centres."""
-    X = overlapping_blobs(rows, features, clusters)
-    options = {"n_clusters": clusters, "init": X[:clusters].copy(), "n_init": 1, "max_iter": 30}
-    if package == "mlcore":
-        from mlcore.cluster import KMeans
-    else:
-        from sklearn.cluster import KMeans
-    return lambda: KMeans(**options).fit(X)
-
-
-def seeding(package: str, rows: int, features: int, clusters: int) -> Run:
-    """k-means++, which is many short parallel steps."""
-    X = overlapping_blobs(rows, features, clusters)
-    if package == "mlcore":
-        from mlcore.cluster import kmeans_plusplus
-    else:
-        from sklearn.cluster import kmeans_plusplus
-    return lambda: kmeans_plusplus(X, clusters, random_state=0)
-
-
-#: name -> (function of the package that prepares the run, runs per measurement). Later families add theirs.
-TASKS: dict[str, tuple[Callable[[str], Run], int]] = {
-    "k-means 500,000 x 16, k = 64": (lambda package: kmeans(package, 500_000, 16, 64), 3),
-    "k-means 2,000 x 10, k = 8": (lambda package: kmeans(package, 2_000, 10, 8), 41),
-    "k-means++ 100,000 x 16, k = 64": (lambda package: seeding(package, 100_000, 16, 64), 5),
-}
+def tasks_of_all_families() -> Tasks:
+    """TASKS of every module contention_<family> beside this one."""
+    found: dict[str, tuple[Callable[[str], Run], int]] = {}
+    for path in sorted(Path(__file__).parent.glob("contention_*.py")):
+        found.update(importlib.import_module(f"bench.micro.{path.stem}").TASKS)
+    return found
 
 
 @contextlib.contextmanager
@@ -87,15 +61,21 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="turns of alone and beside others (default 3)")
     parser.add_argument("--neighbours", type=int, default=PROCESSORS, help="busy processes (one per core)")
     parser.add_argument("--limit", type=float, default=3.0, help="largest factor for mlcore (default 3)")
+    parser.add_argument("--only", metavar="TEXT", default="", help="tasks whose name holds TEXT")
     parser.add_argument("--peer", action="store_true", help="time scikit-learn as well")
     options = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"{PROCESSORS} processors, {options.neighbours} neighbours, load before the start {load:.1f}")
     print(f"{'task':34} {'package':9} {'alone':>10} {'beside':>10} {'factor':>7}")
     worst = 0.0
-    for name, (prepare, runs) in TASKS.items():
+    for name, (prepare, runs) in tasks_of_all_families().items():
+        if options.only not in name:
+            continue
         for package in ("mlcore", "sklearn") if options.peer else ("mlcore",):
-            run = prepare(package)
+            try:
+                run = prepare(package)
+            except ModuleNotFoundError:  # this peer has no such method
+                continue
             run()  # threads, caches, imports
             alone: list[float] = []
             beside: list[float] = []
