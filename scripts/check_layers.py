@@ -44,6 +44,7 @@ FAMILIES = frozenset(
         "theory",
         "model_selection",
         "metrics",
+        "preprocessing",
     ]
 )
 FAMILY_EDGES = {
