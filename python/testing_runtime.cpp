@@ -176,12 +176,11 @@ bool run_polling(double seconds, int threads, bool inside_blocks) {
 
 // Polls every millisecond on a thread of its own, with a poll object of the caller's, who keeps the GIL: it must not
 // ask (it would wait for the GIL for ever). Returns the polls.
-int run_foreign_poll(double seconds) {
-  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+int run_foreign_poll(int times) {
   runtime::Interrupt interrupt;
   int polls = 0;
   std::thread stranger([&] {
-    for (; Clock::now() < end; ++polls) {
+    for (; polls < times; ++polls) {
       interrupt.poll();
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -236,7 +235,7 @@ void register_testing_runtime(py::module_& testing) {
       .def_readonly("inner_sums", &Nested::inner_sums);
   testing.def("nested", &run_nested, py::arg("threads"), Release());
   testing.def("polling", &run_polling, py::arg("seconds"), py::arg("threads"), py::arg("inside_blocks") = false);
-  testing.def("foreign_poll", &run_foreign_poll, py::arg("seconds"));
+  testing.def("foreign_poll", &run_foreign_poll, py::arg("times"));
   testing.def("call_in_blocks", &call_in_blocks, py::arg("blocks"), py::arg("threads"), py::arg("fn"));
   testing.def("time_phases", &time_phases, py::arg("threads"), py::arg("rounds"), py::arg("blocks"), py::arg("work_us"),
               py::arg("one_region"));

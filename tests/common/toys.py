@@ -24,6 +24,7 @@ from mlcore import _core
 CASE = cases.Case(
     no_draws=lambda X: {"init": X[:3].copy()},
     big={"max_iter": 2},
+    big_rows=10_000,
     long_rows=500,
 )
 

@@ -66,16 +66,28 @@ def test_a_handler_of_the_users_own(threads):
         testing.polling(LONG, threads)
 
 
-def test_a_handler_that_returns_lets_the_work_go_on():
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_signal_without_an_exception_lets_the_work_go_on(ignored):
     seen = []
-    with handler(lambda number, frame: seen.append(number)), signal_after(0.1):
-        assert testing.polling(0.4, 2) is True
-    assert seen == [signal.SIGINT]
+    sent = threading.Event()
 
+    def send():
+        os.kill(os.getpid(), signal.SIGINT)
+        sent.set()
 
-def test_ignored_signal():
-    with handler(signal.SIG_IGN), signal_after(0.1):
-        assert testing.polling(0.4, 2) is True
+    with handler(signal.SIG_IGN if ignored else lambda number, frame: seen.append(number)):
+        for seconds in (0.4, 4.0, 40.0):  # a busy machine may send too late, when the work is over
+            timer = threading.Timer(0.1, send)
+            timer.start()
+            finished = testing.polling(seconds, 2)
+            in_time = sent.is_set()
+            timer.join()
+            assert finished is True
+            if in_time:
+                break
+            seen.clear()
+        assert in_time
+    assert seen == ([] if ignored else [signal.SIGINT])
 
 
 def test_work_in_another_python_thread_is_not_interrupted():
@@ -90,7 +102,7 @@ def test_work_in_another_python_thread_is_not_interrupted():
 
 
 def test_a_poll_from_a_foreign_thread_does_not_ask():
-    code = "from mlcore import _core; assert _core._testing.foreign_poll(0.3) > 5"
+    code = "from mlcore import _core; assert _core._testing.foreign_poll(300) == 300"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 

@@ -13,6 +13,8 @@ from mlcore import _core
 
 testing = _core._testing
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+#: What a quota leaves of them.
+ALLOWED = min(PROCESSORS, _core.cgroup_quota() or PROCESSORS)
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
@@ -64,7 +66,7 @@ def test_default_is_the_affinity_mask():
 
 
 @linux
-@pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
+@pytest.mark.skipif(ALLOWED < 2, reason="needs two processors")
 def test_affinity_set_in_the_process_counts():
     one = "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
     assert resolve_in_child(one) == (1, "affinity")
@@ -74,7 +76,7 @@ def test_affinity_set_in_the_process_counts():
     assert resolve_in_child(one, n_jobs=-1) == (1, "n_jobs")
 
 
-@pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
+@pytest.mark.skipif(ALLOWED < 2, reason="needs two processors")
 def test_omp_num_threads_lowers_and_never_raises():
     assert resolve_in_child(OMP_NUM_THREADS="1") == (1, "OpenMP limit")
     assert resolve_in_child(OMP_THREAD_LIMIT="1") == (1, "OpenMP limit")
@@ -85,7 +87,7 @@ def test_omp_num_threads_lowers_and_never_raises():
     assert source in ("affinity", "cgroup quota")
 
 
-@pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
+@pytest.mark.skipif(ALLOWED < 2, reason="needs two processors")
 def test_threadpool_limits_is_honoured():
     before = _core.resolve_threads()
     with threadpool_limits(1):
@@ -218,7 +220,7 @@ def test_no_cgroups_at_all(tmp_path):
 @pytest.mark.skipif(
     "MLCORE_TEST_CGROUP" not in os.environ, reason="writes a real control group: set MLCORE_TEST_CGROUP"
 )
-@pytest.mark.skipif(PROCESSORS < 2, reason="needs two processors")
+@pytest.mark.skipif(ALLOWED < 2, reason="needs two processors")
 def test_a_real_quota(tmp_path):
     root = "/sys/fs/cgroup/cpu" if os.path.isdir("/sys/fs/cgroup/cpu") else "/sys/fs/cgroup"
     group = os.path.join(root, f"mlcore-test-{os.getpid()}")

@@ -24,6 +24,8 @@ CASES: dict[str, Case] = {
     "cluster.KMeans": Case(no_draws=_first_rows_as_centers),
     "cluster.k_means": Case(no_draws=_first_rows_as_centers),
     "cluster.gap_statistic": Case(
+        params={"n_references": 3},
+        big_rows=4000,  # a fit for every candidate and reference
         without={
             "extreme_scales": "takes logarithms: a dispersion that vanishes has minus infinity",
             "degenerate_data": "the same; tests/cluster/test_gap.py says what equal rows give",
