@@ -15,6 +15,9 @@ void register_testing_runtime(py::module_& testing);
 void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
 void register_spherical(py::module_& module);          // after register_cluster
+void register_tree(py::module_& module);
+void register_tree_forest(py::module_& module);  // after register_tree
+void register_ensemble(py::module_& module);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -29,6 +32,9 @@ PYBIND11_MODULE(_core, module) {
   register_blas(module);
   register_build_info(module);
   register_spherical(module);
+  register_tree(module);
+  register_tree_forest(module);
+  register_ensemble(module);
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);

@@ -117,6 +117,128 @@ class _Cluster:
 
 cluster: _Cluster
 
+_TreeArrays: TypeAlias = dict[str, _Array]
+
+class _BinnedMatrix:
+    n_rows: int
+    n_features: int
+    nbytes: int
+    def __init__(
+        self, X: _Array, thresholds: list[_Array], n_categories: _Array | None = None, n_threads: int = 0
+    ) -> None: ...
+    def bins(self, column: int) -> _Array: ...
+    def n_bins(self) -> _Array: ...
+    def has_missing(self) -> _Array: ...
+
+class _Grower:
+    def __init__(
+        self,
+        binned: _BinnedMatrix,
+        *,
+        learning_rate: float = 1.0,
+        max_leaf_nodes: int = 31,
+        max_depth: int = 0,
+        min_samples_leaf: int = 20,
+        min_child_weight: float = 1e-3,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        min_split_gain: float = 0.0,
+        max_delta_step: float = 0.0,
+        growth: str = "leaf",
+        monotonic_cst: _Array | None = None,
+        interaction_cst: list[list[int]] | None = None,
+        colsample_bylevel: float = 1.0,
+        colsample_bynode: float = 1.0,
+        cat_smooth: float = 10.0,
+        min_cat_support: int = 10,
+        gradient_bits: int = 0,
+        n_threads: int = 0,
+    ) -> None: ...
+    def grow(
+        self,
+        gradients: _Array,
+        hessians: _Array,
+        rows: _Array | None = None,
+        feature_mask: _Array | None = None,
+        seed: int = 0,
+    ) -> _TreeArrays: ...
+    def leaf_rows(self) -> tuple[_Array, _Array, _Array]: ...
+    def update_raw(self, raw: _Array, values: _Array | None = None) -> None: ...
+    def renew_leaves(
+        self, kind: str, y: _Array, raw: _Array, sample_weight: _Array | None, alpha: float
+    ) -> _Array: ...
+
+class _Forest:
+    n_trees: int
+    def __init__(self, trees: list[_TreeArrays], tree_index: _Array | None, n_outputs: int) -> None: ...
+    def predict_raw(self, X: _Array, raw: _Array, first: int, last: int, n_threads: int = 0) -> None: ...
+    def predict_raw_binned(
+        self, binned: _BinnedMatrix, raw: _Array, first: int, last: int, n_threads: int = 0
+    ) -> None: ...
+    def apply(self, X: _Array, first: int, last: int, n_threads: int = 0) -> _Array: ...
+    def partial_dependence(self, grid: _Array, features: list[int], n_threads: int = 0) -> _Array: ...
+
+class _Tree:
+    BinnedMatrix: type[_BinnedMatrix]
+    Grower: type[_Grower]
+    Forest: type[_Forest]
+    @staticmethod
+    def find_bins(
+        X: _Array,
+        sample_weight: _Array | None,
+        rows: _Array | None,
+        max_bins: int,
+        is_categorical: _Array | None,
+        n_threads: int,
+    ) -> list[_Array]: ...
+    @staticmethod
+    def add_tree(tree: _TreeArrays, binned: _BinnedMatrix, raw: _Array, n_threads: int = 0) -> None: ...
+
+tree: _Tree
+
+class _Ensemble:
+    @staticmethod
+    def gradients(
+        loss: str,
+        parameter: float,
+        y: _Array,
+        raw: _Array,
+        sample_weight: _Array | None,
+        gradients: _Array,
+        hessians: _Array,
+        n_threads: int = 0,
+    ) -> None: ...
+    @staticmethod
+    def loss(
+        loss: str,
+        parameter: float,
+        y: _Array,
+        raw: _Array,
+        sample_weight: _Array | None,
+        n_threads: int = 0,
+    ) -> float: ...
+    @staticmethod
+    def call_objective(
+        address: int,
+        y: _Array,
+        raw: _Array,
+        sample_weight: _Array | None,
+        gradients: _Array,
+        hessians: _Array,
+        n_threads: int = 0,
+    ) -> None: ...
+    @staticmethod
+    def goss(
+        gradients: _Array,
+        hessians: _Array,
+        top_rate: float,
+        other_rate: float,
+        seed: int,
+        n_threads: int = 0,
+    ) -> _Array: ...
+
+ensemble: _Ensemble
+
 # Internals for the test suite.
 _testing: Any
 

@@ -1,0 +1,252 @@
+// Histograms of gradient pairs and the movement of rows between nodes.
+//
+// A bin update is one load of a bin, one addition to memory. Rows are taken whole: neighbouring additions go to
+// different columns, so that a column with few bins does not wait for its own last addition.
+#include <cstring>
+
+#include "mlcore/num/simd.hpp"
+#include "tree/histogram.kernels.hpp"
+#include "tree/split_scan.hpp"
+
+namespace mlcore::MLCORE_ISA_NAMESPACE {
+namespace {
+
+using tree::GradientBounds;
+using tree::kPackedStride;
+using tree::PairLayout;
+using tree::Quantiser;
+using tree::RecordView;
+using tree::Sums;
+
+constexpr Index kAhead = 16;    // rows between a prefetch and its use
+constexpr Index kChunk = 1024;  // rows that a partition sorts in the first-level cache
+
+GradientBounds bounds(const float* g, const float* h, Index n) noexcept {
+  constexpr int kParts = 16;
+  double gs[kParts] = {}, hs[kParts] = {};
+  float gm[kParts] = {}, hm[kParts] = {};
+  Index i = 0;
+  for (; i + kParts <= n; i += kParts)
+    for (int j = 0; j < kParts; ++j) {
+      const float a = __builtin_fabsf(g[i + j]);
+      gs[j] += static_cast<double>(a);
+      gm[j] = gm[j] < a ? a : gm[j];
+      if (h != nullptr) {
+        const float b = h[i + j] > 0.0f ? h[i + j] : h[i + j] - h[i + j];  // NaN and infinities show
+        hs[j] += static_cast<double>(b);
+        hm[j] = hm[j] < b ? b : hm[j];
+      }
+    }
+  for (; i < n; ++i) {
+    const float a = __builtin_fabsf(g[i]);
+    gs[0] += static_cast<double>(a);
+    gm[0] = gm[0] < a ? a : gm[0];
+    if (h != nullptr) {
+      const float b = h[i] > 0.0f ? h[i] : h[i] - h[i];
+      hs[0] += static_cast<double>(b);
+      hm[0] = hm[0] < b ? b : hm[0];
+    }
+  }
+  GradientBounds result;
+  for (int j = 0; j < kParts; ++j) {
+    result.gradient_sum += gs[j];
+    result.hessian_sum += hs[j];
+    const auto a = static_cast<double>(gm[j]), b = static_cast<double>(hm[j]);
+    result.gradient_max = result.gradient_max < a ? a : result.gradient_max;
+    result.hessian_max = result.hessian_max < b ? b : result.hessian_max;
+  }
+  return result;
+}
+
+template <bool kRandom, bool kHessian>
+void quantise_rows(const float* __restrict g, const float* __restrict h, const std::uint16_t* __restrict random,
+                   Index n, const Quantiser& quantiser, std::uint64_t* __restrict pairs) noexcept {
+  const float gs = static_cast<float>(quantiser.gradient_scale), hs = static_cast<float>(quantiser.hessian_scale);
+  const int shift = quantiser.layout.gradient_shift;
+  const auto one = static_cast<std::int64_t>(std::uint64_t{1} << quantiser.layout.count_shift);
+  for (Index i = 0; i < n; ++i) {
+    const float rg = kRandom ? static_cast<float>(random[2 * i]) * 0x1p-16f : 0.5f;
+    std::int64_t pair = static_cast<std::int64_t>(static_cast<std::int32_t>(__builtin_floorf(g[i] * gs + rg)));
+    pair = static_cast<std::int64_t>(static_cast<std::uint64_t>(pair) << shift) + one;
+    if (kHessian) {
+      const float rh = kRandom ? static_cast<float>(random[2 * i + 1]) * 0x1p-16f : 0.5f;
+      const float hessian = h[i] > 0.0f ? h[i] : 0.0f;
+      pair += static_cast<std::int64_t>(static_cast<std::int32_t>(hessian * hs + rh));
+    }
+    pairs[i] = static_cast<std::uint64_t>(pair);
+  }
+}
+
+void quantise(const float* g, const float* h, const std::uint16_t* random, Index n, const Quantiser& quantiser,
+              std::uint64_t* pairs) noexcept {
+  if (h != nullptr)
+    random != nullptr ? quantise_rows<true, true>(g, h, random, n, quantiser, pairs)
+                      : quantise_rows<false, true>(g, h, random, n, quantiser, pairs);
+  else
+    random != nullptr ? quantise_rows<true, false>(g, h, random, n, quantiser, pairs)
+                      : quantise_rows<false, false>(g, h, random, n, quantiser, pairs);
+}
+
+template <int kCount>
+MLCORE_INLINE void add_bins(const std::uint8_t* bins, std::uint64_t pair, std::uint64_t* packed) noexcept {
+#pragma GCC unroll 8
+  for (int c = 0; c < kCount; ++c) packed[c * kPackedStride + bins[c]] += pair;
+}
+
+template <bool kIndexed, int kRest>
+void accumulate_rows(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
+                     const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
+  const Index width = block.width, eights = block.columns / 8;
+  const auto visit = [&](Index row) __attribute__((always_inline)) {
+    const std::uint8_t* bins = block.records + row * width;
+    const std::uint64_t pair = pairs[row];
+    std::uint64_t* target = packed;
+    for (Index e = 0; e < eights; ++e, bins += 8, target += 8 * kPackedStride) add_bins<8>(bins, pair, target);
+    add_bins<kRest>(bins, pair, target);
+  };
+  Index i = 0;
+  if constexpr (kIndexed) {
+    for (; i + kAhead < count; ++i) {
+      const Index later = static_cast<Index>(rows[i + kAhead]);
+      __builtin_prefetch(block.records + later * width);
+      if (width > 32) __builtin_prefetch(block.records + later * width + width - 1);
+      __builtin_prefetch(pairs + later);
+      visit(static_cast<Index>(rows[i]));
+    }
+  }
+  for (; i < count; ++i) visit(kIndexed ? static_cast<Index>(rows[i]) : first + i);
+}
+
+template <bool kIndexed>
+void accumulate_any(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
+                    const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
+  switch (block.columns % 8) {
+    case 0:
+      return accumulate_rows<kIndexed, 0>(block, rows, first, count, pairs, packed);
+    case 1:
+      return accumulate_rows<kIndexed, 1>(block, rows, first, count, pairs, packed);
+    case 2:
+      return accumulate_rows<kIndexed, 2>(block, rows, first, count, pairs, packed);
+    case 3:
+      return accumulate_rows<kIndexed, 3>(block, rows, first, count, pairs, packed);
+    case 4:
+      return accumulate_rows<kIndexed, 4>(block, rows, first, count, pairs, packed);
+    case 5:
+      return accumulate_rows<kIndexed, 5>(block, rows, first, count, pairs, packed);
+    case 6:
+      return accumulate_rows<kIndexed, 6>(block, rows, first, count, pairs, packed);
+    default:
+      return accumulate_rows<kIndexed, 7>(block, rows, first, count, pairs, packed);
+  }
+}
+
+void accumulate(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
+                const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
+  if (rows != nullptr)
+    accumulate_any<true>(block, rows, first, count, pairs, packed);
+  else
+    accumulate_any<false>(block, rows, first, count, pairs, packed);
+}
+
+template <bool kAdd>
+void spill_cells(std::uint64_t* __restrict packed, Index cells, const PairLayout& layout,
+                 std::int64_t* __restrict gradient, std::int64_t* __restrict hessian,
+                 std::int32_t* __restrict count) noexcept {
+  const int gs = layout.gradient_shift, cs = layout.count_shift;
+  const std::uint64_t mask = layout.hessian_mask();
+  const std::uint64_t field = (std::uint64_t{1} << layout.gradient_bits) - 1;
+  const std::uint64_t sign = std::uint64_t{1} << (layout.gradient_bits - 1);
+  const bool constant = gs == 0;
+  for (Index c = 0; c < cells; ++c) {
+    const std::uint64_t cell = packed[c];
+    packed[c] = 0;
+    const std::uint64_t h = cell & mask;
+    const std::uint64_t g = (((cell >> gs) & field) ^ sign) - sign;
+    const std::uint64_t k = (cell - h - (g << gs)) >> cs;
+    const auto hq = static_cast<std::int64_t>(constant ? k : h);
+    gradient[c] = static_cast<std::int64_t>(g) + (kAdd ? gradient[c] : 0);
+    hessian[c] = hq + (kAdd ? hessian[c] : 0);
+    count[c] = static_cast<std::int32_t>(k) + (kAdd ? count[c] : 0);
+  }
+}
+
+void spill(std::uint64_t* packed, Index cells, const PairLayout& layout, bool add, const Sums& sums) noexcept {
+  if (add)
+    spill_cells<true>(packed, cells, layout, sums.gradient, sums.hessian, sums.count);
+  else
+    spill_cells<false>(packed, cells, layout, sums.gradient, sums.hessian, sums.count);
+}
+
+void add(const Sums& from, Index cells, const Sums& to) noexcept {
+  for (Index c = 0; c < cells; ++c) to.gradient[c] += from.gradient[c];
+  for (Index c = 0; c < cells; ++c) to.hessian[c] += from.hessian[c];
+  for (Index c = 0; c < cells; ++c) to.count[c] += from.count[c];
+}
+
+void subtract(const Sums& from, Index cells, const Sums& to) noexcept {
+  for (Index c = 0; c < cells; ++c) to.gradient[c] -= from.gradient[c];
+  for (Index c = 0; c < cells; ++c) to.hessian[c] -= from.hessian[c];
+  for (Index c = 0; c < cells; ++c) to.count[c] -= from.count[c];
+}
+
+Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
+                const std::uint8_t* goes_left, std::uint32_t* left, std::uint32_t* right) noexcept {
+  std::uint32_t lefts[kChunk + 16], rights[kChunk + 16];
+  Index left_rows = 0, right_rows = 0;
+  for (Index start = 0; start < count; start += kChunk) {
+    const Index size = count - start < kChunk ? count - start : kChunk;
+    Index l = 0, r = 0;
+    for (Index i = 0; i < size; ++i) {
+      const std::uint32_t row = rows != nullptr ? rows[start + i] : static_cast<std::uint32_t>(first + start + i);
+      const Index go = goes_left[column[row]];
+      lefts[l] = row;
+      rights[r] = row;
+      l += go;
+      r += 1 - go;
+    }
+    std::memcpy(left + left_rows, lefts, static_cast<std::size_t>(l) * sizeof(std::uint32_t));
+    std::memcpy(right + right_rows, rights, static_cast<std::size_t>(r) * sizeof(std::uint32_t));
+    left_rows += l;
+    right_rows += r;
+  }
+  return left_rows;
+}
+
+Index count_left(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
+                 const std::uint8_t* goes_left) noexcept {
+  Index lefts = 0;
+  if (rows != nullptr)
+    for (Index i = 0; i < count; ++i) lefts += goes_left[column[rows[i]]];
+  else
+    for (Index i = 0; i < count; ++i) lefts += goes_left[column[first + i]];
+  return lefts;
+}
+
+void gather_sums(const float* g, const float* h, const std::uint32_t* rows, Index first, Index count,
+                 double* sums) noexcept {
+  // Four partial sums each: fixed by position, so the same at every level.
+  double gs[4] = {}, hs[4] = {};
+  for (Index i = 0; i < count; ++i) {
+    const Index row = rows != nullptr ? static_cast<Index>(rows[i]) : first + i;
+    gs[i & 3] += static_cast<double>(g[row]);
+    if (h != nullptr) hs[i & 3] += static_cast<double>(h[row]);
+  }
+  sums[0] = (gs[0] + gs[1]) + (gs[2] + gs[3]);
+  sums[1] = (hs[0] + hs[1]) + (hs[2] + hs[3]);
+}
+
+void add_value(double* raw, const std::uint32_t* rows, Index first, Index count, double value) noexcept {
+  if (rows != nullptr)
+    for (Index i = 0; i < count; ++i) raw[rows[i]] += value;
+  else
+    for (Index i = 0; i < count; ++i) raw[first + i] += value;
+}
+
+const tree::TreeKernels kKernels = {bounds,     quantise,  accumulate, spill,       add,      subtract,
+                                    scan_split, partition, count_left, gather_sums, add_value};
+
+}  // namespace
+
+const tree::TreeKernels& tree_kernels() noexcept { return kKernels; }
+
+}  // namespace mlcore::MLCORE_ISA_NAMESPACE
