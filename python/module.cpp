@@ -12,6 +12,7 @@ void register_testing_num(py::module_& testing);
 void register_testing_observer(py::module_& testing);
 void register_testing_blas(py::module_& testing);
 void register_testing_runtime(py::module_& testing);
+void register_testing_cluster(py::module_& testing);
 void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
 void register_spherical(py::module_& module);          // after register_cluster
@@ -40,4 +41,5 @@ PYBIND11_MODULE(_core, module) {
   register_testing_observer(testing);
   register_testing_blas(testing);
   register_testing_runtime(testing);
+  register_testing_cluster(testing);
 }

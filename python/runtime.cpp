@@ -8,6 +8,7 @@ namespace mlcore::python {
 void register_runtime(py::module_& module) {
   module.def("isa_level", [] { return runtime::isa_name(runtime::isa_level()); });
   module.def("isa_level_of_cpu", [] { return runtime::isa_name(runtime::isa_level_of_cpu()); });
+  module.def("amx_bf16", [] { return runtime::amx_bf16(); });
   module.def("isa_levels_compiled", [] {
     std::vector<std::string> names;
     for (runtime::IsaLevel level : runtime::isa_levels_compiled()) names.emplace_back(runtime::isa_name(level));

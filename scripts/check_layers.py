@@ -57,6 +57,7 @@ FAMILY_EDGES = {
 # Headers of the operating system and the compiler, and the floors that may know them.
 SYSTEM_HEADERS = {
     "runtime": {
+        "cpuid.h",
         "sched.h",
         "signal.h",
         "pthread.h",
@@ -64,6 +65,7 @@ SYSTEM_HEADERS = {
         "unistd.h",
         "windows.h",
         "immintrin.h",
+        "sys/syscall.h",
         "sys/sysctl.h",
     },
     "num": {"immintrin.h", "arm_neon.h"},

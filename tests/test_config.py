@@ -76,7 +76,14 @@ def test_instruction_set_can_be_lowered():
     assert facts["instruction set"]["chosen"] == "base"
     assert facts["instruction set"]["MLCORE_ISA"] == "base"
     assert facts["instruction set"]["available"] == _core.isa_level_of_cpu()
+    assert facts["instruction set"]["matrix unit"] is False
     assert "Warning" not in err
+
+
+def test_a_named_level_is_without_the_matrix_unit():
+    facts, _ = config_with(MLCORE_ISA=_core.isa_level_of_cpu())
+    assert facts["instruction set"]["chosen"] == _core.isa_level_of_cpu()
+    assert facts["instruction set"]["matrix unit"] is False
 
 
 def test_an_unknown_instruction_set_is_a_warning():

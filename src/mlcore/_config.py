@@ -1,8 +1,9 @@
 """What mlcore runs on: versions, instruction set, threads, BLAS and OpenMP.
 
 Two environment variables are read, once, when the package is imported. ``MLCORE_ISA`` (``base``, ``v3``,
-``v4``) lowers the instruction-set level; ``MLCORE_BLAS`` (``scipy``, ``own``) chooses who computes large
-matrix products. A value that cannot be obeyed gives a RuntimeWarning and is ignored.
+``v4``) lowers the instruction-set level; every level that it names is without the matrix unit (AMX).
+``MLCORE_BLAS`` (``scipy``, ``own``) chooses who computes large matrix products. A value that cannot be obeyed
+gives a RuntimeWarning and is ignored.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ def _instruction_set() -> dict[str, Any]:
         "chosen": _core.isa_level(),
         "compiled": _core.isa_levels_compiled(),
         "available": _core.isa_level_of_cpu(),
+        "matrix unit": _core.amx_bf16(),
         "MLCORE_ISA": os.environ.get("MLCORE_ISA"),
     }
 

@@ -6,6 +6,13 @@
 
 #include "mlcore/runtime/isa_levels.hpp"
 
+#if defined(MLCORE_HAVE_V4) && defined(__linux__) && defined(__x86_64__)
+#define MLCORE_ASK_FOR_AMX 1
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace mlcore::runtime {
 
 IsaLevel isa_level_of_cpu() noexcept {
@@ -45,6 +52,34 @@ IsaLevel isa_level() noexcept {
     chosen.store(level, std::memory_order_relaxed);
   }
   return static_cast<IsaLevel>(level);
+}
+
+namespace {
+bool ask_for_amx() noexcept {
+#ifdef MLCORE_ASK_FOR_AMX
+  const char* wanted = std::getenv("MLCORE_ISA");
+  const bool lowered = wanted != nullptr && (std::strcmp(wanted, "base") == 0 || std::strcmp(wanted, "v3") == 0 ||
+                                             std::strcmp(wanted, "v4") == 0);
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (lowered || isa_level() != IsaLevel::kV4 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
+  if ((d & kBf16) == 0 || (d & kTile) == 0) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+}  // namespace
+
+bool amx_bf16() noexcept {
+  static std::atomic<int> answer{-1};  // not initialised at first use: see isa_level()
+  int known = answer.load(std::memory_order_relaxed);
+  if (known < 0) {
+    known = ask_for_amx() ? 1 : 0;
+    answer.store(known, std::memory_order_relaxed);
+  }
+  return known == 1;
 }
 
 std::vector<IsaLevel> isa_levels_compiled() {

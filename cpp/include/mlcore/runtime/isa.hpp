@@ -17,6 +17,10 @@ IsaLevel isa_level() noexcept;
 /// The same, with MLCORE_ISA left out of account.
 IsaLevel isa_level_of_cpu() noexcept;
 const char* isa_name(IsaLevel level) noexcept;
+/// May kernels of level v4 use the matrix unit for bfloat16 (AMX)? The processor must have it, the operating system
+/// must grant it (Linux: asked for at the first call), and MLCORE_ISA must not name a level: v4 means AVX-512 and no
+/// more.
+bool amx_bf16() noexcept;
 
 }  // namespace mlcore::runtime
 

@@ -1,0 +1,28 @@
+// Doors for tests to the screening of centres in bfloat16 (cpp/src/cluster/kmeans_screen.kernels.hpp). Fits and
+// predictions choose it by themselves, by shape and processor.
+#pragma once
+#include <cstdint>
+
+#include "mlcore/base/buffer.hpp"
+#include "mlcore/base/types.hpp"
+#include "mlcore/base/views.hpp"
+#include "mlcore/runtime/isa.hpp"
+
+namespace mlcore::cluster {
+
+struct ScreenReport {
+  Buffer<std::uint8_t> hits;  ///< n x k: 1 where the centre may be the row's nearest
+  Buffer<float> best;         ///< n: what the score x.c - |c|^2 / 2 of the nearest centre is at least
+  Buffer<float> second;       ///< n: what those of the others are at most, for rows with one hit
+};
+
+/// The kernel of a given level on all rows, nothing shifted. `amx` needs level v4 and runtime::amx_bf16(), or throws
+/// std::invalid_argument.
+ScreenReport kmeans_screen(const MatrixView<const float>& x, const MatrixView<const float>& centers,
+                           runtime::IsaLevel level, bool amx);
+
+/// kmeans_assign by screening, whatever the shape, at the level in use.
+void kmeans_assign_screened(const MatrixView<const float>& x, const MatrixView<const float>& centers, bool amx,
+                            std::int32_t* labels);
+
+}  // namespace mlcore::cluster

@@ -1,0 +1,37 @@
+// Test-only view of the k-means kernels.
+#include "arrays.hpp"
+#include "mlcore/cluster/kmeans_screen.hpp"
+#include "mlcore/runtime/isa_levels.hpp"
+
+namespace mlcore::python {
+
+void register_testing_cluster(py::module_& module) {
+  module.def(
+      "kmeans_screen",
+      [](const Array<float>& X, const Array<float>& centers, const std::string& level, bool amx) {
+        const MatrixView<const float> x = matrix_view<float>(X, "X"), c = matrix_view<float>(centers, "centers");
+        for (const runtime::IsaLevel known : runtime::isa_levels_compiled()) {
+          if (level != runtime::isa_name(known)) continue;
+          cluster::ScreenReport report = cluster::kmeans_screen(x, c, known, amx);
+          return py::make_tuple(to_array(std::move(report.hits), {x.rows, c.rows}),
+                                to_array(std::move(report.best), {x.rows}),
+                                to_array(std::move(report.second), {x.rows}));
+        }
+        throw std::invalid_argument("no such level: " + level);
+      },
+      py::arg("X").noconvert(), py::arg("centers").noconvert(), py::arg("level"), py::arg("amx"));
+  module.def(
+      "kmeans_assign_screened",
+      [](const Array<float>& X, const Array<float>& centers, bool amx) {
+        const MatrixView<const float> x = matrix_view<float>(X, "X"), c = matrix_view<float>(centers, "centers");
+        Buffer<std::int32_t> labels({x.rows});
+        {
+          py::gil_scoped_release nogil;
+          cluster::kmeans_assign_screened(x, c, amx, labels.data());
+        }
+        return to_array(std::move(labels), {x.rows});
+      },
+      py::arg("X").noconvert(), py::arg("centers").noconvert(), py::arg("amx"));
+}
+
+}  // namespace mlcore::python
