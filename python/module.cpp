@@ -19,6 +19,8 @@ void register_spherical(py::module_& module);          // after register_cluster
 void register_tree(py::module_& module);
 void register_tree_forest(py::module_& module);  // after register_tree
 void register_ensemble(py::module_& module);
+void register_hmm(py::module_& module);
+void register_hmm_paths(py::module_& module);  // after register_hmm
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -36,6 +38,8 @@ PYBIND11_MODULE(_core, module) {
   register_tree(module);
   register_tree_forest(module);
   register_ensemble(module);
+  register_hmm(module);
+  register_hmm_paths(module);
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);

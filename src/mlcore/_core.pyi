@@ -14,6 +14,7 @@ _Matrix: TypeAlias = (
 )  # dense; (data, indices, indptr, n_features)
 _Array: TypeAlias = np.ndarray[Any, Any]
 _Statistics: TypeAlias = tuple[_Array, _Array, float]  # sums, weights, inertia
+_Emission: TypeAlias = tuple[Any, ...]  # family and its parameters
 _Observer: TypeAlias = Callable[[dict[str, Any]], bool]
 
 class _Cluster:
@@ -238,6 +239,107 @@ class _Ensemble:
     ) -> _Array: ...
 
 ensemble: _Ensemble
+
+class _Hmm:
+    @staticmethod
+    def log_densities(emission: _Emission, X: _Array | None, n_threads: int) -> _Array: ...
+    @staticmethod
+    def score(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> _Array: ...
+    @staticmethod
+    def posteriors(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def viterbi(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def estep(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        weights: _Array | None,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> dict[str, Any]: ...
+    @staticmethod
+    def combine(a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]: ...
+    @staticmethod
+    def filter(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def filter_step(log_density: _Array, predicted: _Array) -> tuple[_Array, float]: ...
+    @staticmethod
+    def forward(log_density: _Array, startprob: _Array, transmat: _Array) -> tuple[float, _Array]: ...
+    @staticmethod
+    def backward(log_density: _Array, startprob: _Array, transmat: _Array) -> _Array: ...
+    @staticmethod
+    def viterbi_k_best(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        labels: _Array | None,
+        k: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def viterbi_beam(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        labels: _Array | None,
+        beam: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def sample_states(
+        startprob: _Array, transmat: _Array, lengths: _Array, seed: int, n_threads: int
+    ) -> _Array: ...
+    @staticmethod
+    def sample_posterior(
+        emission: _Emission,
+        X: _Array | None,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        n_samples: int,
+        seed: int,
+        n_threads: int,
+    ) -> _Array: ...
+
+hmm: _Hmm
 
 # Internals for the test suite.
 _testing: Any

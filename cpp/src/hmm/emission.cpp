@@ -1,0 +1,183 @@
+#include "hmm/emission.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "mlcore/base/errors.hpp"
+#include "mlcore/base/sizes.hpp"
+
+namespace mlcore::hmm {
+
+const ChainKernels& chain_kernels() { MLCORE_SELECT_KERNELS(hmm_chain_kernels) }
+const DensityKernels& density_kernels() { MLCORE_SELECT_KERNELS(hmm_density_kernels) }
+
+namespace {
+constexpr double kNever = -std::numeric_limits<double>::infinity();
+}
+
+void apply_labels(const Tile& tile, Index states, double* log_density) noexcept {
+  if (tile.labels == nullptr) return;
+  for (Index l = 0; l < kGroup; ++l)
+    for (Index t = 0; t < tile.count[l]; ++t) {
+      const std::int32_t label = tile.labels[tile.row[l] + t];
+      if (label < 0) continue;
+      for (Index j = 0; j < states; ++j)
+        if (j != label) log_density[(t * states + j) * kGroup + l] = kNever;
+    }
+}
+
+void Emission::likelihood(const Tile& tile, Workspace& work, double* b, double* shift) const {
+  log_density(tile, work, b);
+  apply_labels(tile, states_, b);
+  double valid[kGroup];
+  for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
+  density_kernels().exponentiate(b, states_, tile.steps, valid, shift);
+}
+
+void gather_rows(const Observations& x, const Tile& tile, double* track) noexcept {
+  Index counts[kGroup];
+  for (Index l = 0; l < kGroup; ++l) counts[l] = tile.count[l] * x.cols;
+  const auto streams_of = [&](auto* data, auto** streams) {
+    for (Index l = 0; l < kGroup; ++l) streams[l] = data + tile.row[l] * x.cols;
+  };
+  if (x.f32 != nullptr) {
+    const float* streams[kGroup];
+    streams_of(x.f32, streams);
+    chain_kernels().interleave_f32(streams, counts, tile.steps * x.cols, track);
+  } else {
+    const double* streams[kGroup];
+    streams_of(x.f64, streams);
+    chain_kernels().interleave_f64(streams, counts, tile.steps * x.cols, track);
+  }
+}
+
+namespace {
+
+/// Log-densities that the caller has worked out: any family at all.
+class Tabulated final : public Emission {
+ public:
+  Tabulated(const EmissionSpec& spec) : Emission(spec.states), table_(spec.log_density) {}
+
+  void reserve(Workspace& work, Index steps) const override {
+    work.features = Buffer<double>({steps, kGroup});
+    std::fill(work.features.begin(), work.features.end(), 1.0);
+  }
+  void log_density(const Tile& tile, Workspace&, double* out) const override {
+    const Index k = states();
+    const double* streams[kGroup];
+    Index counts[kGroup];
+    for (Index l = 0; l < kGroup; ++l) {
+      streams[l] = table_ + tile.row[l] * k;
+      counts[l] = tile.count[l] * k;
+    }
+    chain_kernels().interleave_f64(streams, counts, tile.steps * k, out);
+  }
+  Index cols() const noexcept override { return 1; }
+  void add(const Tile& tile, Workspace& work, const double* gamma, Sums& sums) const override {
+    chain_kernels().add_outer(gamma, states(), work.features.data(), 1, tile.steps, sums.lanes.data());
+  }
+  void finish(const Buffer<double>& lanes, const Buffer<double>&, Statistics& out) const override {
+    out.post = Buffer<double>({states()});
+    std::copy_n(lanes.data(), states(), out.post.data());
+  }
+
+ private:
+  const double* table_;
+};
+
+/// One of M symbols. The likelihoods come from a table that is exponentiated once, not once an observation.
+class Categorical final : public Emission {
+ public:
+  Categorical(const EmissionSpec& spec, const Observations& x)
+      : Emission(spec.states),
+        symbols_(x.symbols),
+        count_(spec.parts),
+        logs_({count_, states()}),
+        table_({count_, states()}),
+        shifts_({count_}),
+        flat_({states()}),
+        flat_logs_(Buffer<double>::zeros({states()})) {
+    const Index k = states();
+    std::fill(flat_.begin(), flat_.end(), 1.0);
+    for (Index m = 0; m < count_; ++m) {
+      double most = 0.0;
+      for (Index j = 0; j < k; ++j) most = std::max(most, spec.probabilities[j * count_ + m]);
+      for (Index j = 0; j < k; ++j) {
+        const double p = spec.probabilities[j * count_ + m];
+        logs_[m * k + j] = std::log(p);
+        table_[m * k + j] = most > 0 ? p / most : 0.0;
+      }
+      shifts_[m] = most > 0 ? std::log(most) : 0.0;
+    }
+  }
+
+  void reserve(Workspace&, Index) const override {}
+  void log_density(const Tile& tile, Workspace&, double* out) const override {
+    look_up(tile, logs_.data(), flat_logs_.data(), nullptr, out, nullptr);
+  }
+  void likelihood(const Tile& tile, Workspace& work, double* b, double* shift) const override {
+    if (tile.labels != nullptr) return Emission::likelihood(tile, work, b, shift);
+    look_up(tile, table_.data(), flat_.data(), shifts_.data(), b, shift);
+  }
+  Index cols() const noexcept override { return 0; }
+  Index plain() const noexcept override { return (count_ + 1) * states(); }
+  void add(const Tile& tile, Workspace&, const double* gamma, Sums& sums) const override {
+    const std::int64_t* streams[kGroup];
+    for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
+    density_kernels().add_symbols(streams, tile.count, tile.steps, gamma, states(), sums.plain.data(),
+                                  sums.plain.data() + count_ * states());
+  }
+  void finish(const Buffer<double>&, const Buffer<double>& plain, Statistics& out) const override {
+    const Index k = states();
+    out.post = Buffer<double>({k});
+    out.obs = Buffer<double>({k, count_});
+    for (Index j = 0; j < k; ++j) {
+      double total = plain[count_ * k + j];
+      for (Index m = 0; m < count_; ++m) total += out.obs[j * count_ + m] = plain[m * k + j];
+      out.post[j] = total;
+    }
+  }
+
+ private:
+  void look_up(const Tile& tile, const double* table, const double* flat, const double* shifts, double* out,
+               double* shift) const {
+    const std::int64_t* streams[kGroup];
+    for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
+    density_kernels().look_up(streams, tile.count, tile.steps, table, flat, shifts, states(), out, shift);
+  }
+
+  const std::int64_t* symbols_;
+  Index count_;
+  Buffer<double> logs_, table_, shifts_, flat_, flat_logs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Emission> make_tabulated(const EmissionSpec& spec, const Observations&) {
+  return std::make_unique<Tabulated>(spec);
+}
+
+std::unique_ptr<Emission> make_categorical(const EmissionSpec& spec, const Observations& x) {
+  require(x.symbols != nullptr, "categorical emissions need symbols of 64-bit integers");
+  for (Index i = 0; i < x.rows; ++i) require(x.symbols[i] < spec.parts, "symbol beyond the emission probabilities");
+  return std::make_unique<Categorical>(spec, x);
+}
+
+std::unique_ptr<Emission> make_emission(const EmissionSpec& spec, const Observations& x) {
+  require(spec.states > 0, "at least one state is needed");
+  switch (spec.family) {
+    case Family::kLogDensity:
+      return make_tabulated(spec, x);
+    case Family::kCategorical:
+      return make_categorical(spec, x);
+    default:
+      break;
+  }
+  require(x.f32 != nullptr || x.f64 != nullptr, "this emission needs floating-point observations");
+  require(x.cols == spec.features, "X does not fit the emission parameters");
+  if (spec.family == Family::kPoisson || spec.family == Family::kMultinomial) return make_counts(spec, x);
+  return make_gaussian(spec, x);
+}
+
+}  // namespace mlcore::hmm
