@@ -14,10 +14,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
-BENCH ?= kmeans
+BENCH ?=
 BENCH_ARGS ?=
+MICRO_ARGS ?=
 
-.PHONY: help demo test bench docs lint format sanitize sanitize-short wheel wheel-quick check build clean distclean FORCE
+.PHONY: help demo test bench bench-short docs lint format sanitize sanitize-short wheel wheel-quick check build clean distclean FORCE
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -67,8 +68,14 @@ $(STAMP)-peers: pyproject.toml scripts/requirements.py | $(STAMP)-venv
 	  < $(VENV)/requirements-peers.txt
 	@touch $@
 
-bench: $(STAMP)-built $(STAMP)-deps-bench $(STAMP)-peers  ## side by side with every installed peer (BENCH=kmeans, BENCH_ARGS=--quick)
-	$(PY) -m bench.compare $(BENCH) $(BENCH_ARGS)
+bench: $(STAMP)-built $(STAMP)-deps-bench $(STAMP)-peers  ## side by side with every installed peer, then single calls (BENCH=kmeans: one area)
+	areas="$(BENCH)"; for area in $${areas:-$$($(PY) -m bench.compare.areas)}; do $(PY) -m bench.compare $$area $(BENCH_ARGS); done
+	$(PY) -m pytest -q bench/micro --benchmark-only $(MICRO_ARGS)
+
+# Does every benchmark work? Small data, once; the numbers mean nothing.
+bench-short: BENCH_ARGS = --quick
+bench-short: MICRO_ARGS = -k "tiny or L1" --benchmark-max-time=0.01 --benchmark-min-rounds=1 --benchmark-warmup=off
+bench-short: bench  ## the same on small data, once
 
 docs: $(STAMP)-built $(STAMP)-deps-docs  ## the site, warnings are errors; docs/_build/html
 	$(PY) -m sphinx -n -W --keep-going -b html docs docs/_build/html

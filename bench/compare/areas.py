@@ -1,4 +1,7 @@
-"""The areas that can be compared: every module of this package that defines AREA, found by existing."""
+"""The areas that can be compared: every module of this package that defines AREA, found by existing.
+
+``python -m bench.compare.areas`` prints their names.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,7 @@ def area_of(name: str) -> Area:
     area = importlib.import_module(f"bench.compare.{name}").AREA
     assert isinstance(area, Area)
     return area
+
+
+if __name__ == "__main__":
+    print(*AREAS)

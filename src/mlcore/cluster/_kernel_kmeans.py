@@ -30,6 +30,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_non_negative
 
 from .._callbacks import NativeObserver, observe
+from .._threads import blas_threads
 from .._validation import atomic_fit, check_data, check_weights, validate_parameters
 
 __all__ = ["KernelKMeans"]
@@ -163,7 +164,7 @@ class _Run:
         for iteration in range(1, max_iter + 1):
             labels, distances = self.assign()
             self.relocate(labels, distances)
-            inertia = float(self.weights @ distances)
+            inertia = _weighted_sum(self.weights, distances)
             change = (before - inertia) / inertia if inertia > 0 else 0.0
             moved = np.flatnonzero((labels != self.members) & (self.weights > 0))
             previous, self.members = self.members, labels
@@ -179,7 +180,12 @@ class _Run:
                 break
             before = inertia
         labels, distances = self.assign()
-        return labels, float(self.weights @ distances), iteration, converged, stopped
+        return labels, _weighted_sum(self.weights, distances), iteration, converged, stopped
+
+
+def _weighted_sum(weights: _Floats, values: _Floats) -> float:
+    """In an order of additions that does not depend on the threads, as that of a BLAS product may."""
+    return float((weights * values).sum())
 
 
 def _scores(sums: _Floats, mass: _Floats, spread: _Floats) -> _Floats:
@@ -240,7 +246,7 @@ def _seed(
         distances = kernel.diagonal - 2.0 * kernel.rows(candidates) + kernel.diagonal[candidates, None]
         distances[distances <= noise] = 0.0
         distances[np.arange(candidates.size), candidates] = 0.0
-        potentials = np.minimum(distances, nearest) @ weights
+        potentials = (np.minimum(distances, nearest) * weights).sum(axis=1)
         best = int(potentials.argmin())
         closer = distances[best] < nearest
         labels[closer] = cluster
@@ -301,6 +307,9 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Seeds the starts. The choice does not depend on the order of the rows (except with a precomputed
         kernel).
+    n_jobs : int or None, default=None
+        Number of threads of the matrix products; None leaves the BLAS as it is, -1 stands for all that the
+        process may use. The limit holds for the whole process while a fit or a prediction runs.
     callbacks : list of callbacks or None, default=None
         Called between iterations, see :mod:`mlcore.callbacks`.
 
@@ -313,8 +322,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
     n_iter_ : int
         Iterations of the best start.
     X_fit_ : {ndarray, sparse matrix} of shape (n_samples, n_features)
-        The training data (not a copy, where ``X`` was a float array), which define the centroids. Not there
-        with ``kernel="precomputed"``.
+        A copy of the training data, which define the centroids. Not there with ``kernel="precomputed"``.
     n_features_in_ : int
         Number of columns of ``X``.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -374,6 +382,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
         "callbacks": [list, tuple, None],
     }
 
@@ -392,6 +401,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         tol: float = 0.0,
         verbose: int = 0,
         random_state: Any = None,
+        n_jobs: int | None = None,
         callbacks: Any = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -406,6 +416,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         self.tol = tol
         self.verbose = verbose
         self.random_state = random_state
+        self.n_jobs = n_jobs
         self.callbacks = callbacks
 
     def _kernel_rows(self, X: Any) -> _KernelRows:
@@ -467,6 +478,10 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
             When ``max_iter`` ends the best start, or when fewer than ``n_clusters`` clusters have members.
         """
         validate_parameters(self)
+        with blas_threads(self.n_jobs):
+            return self._fit(X, sample_weight)
+
+    def _fit(self, X: Any, sample_weight: Any) -> KernelKMeans:
         X = self._check(X, reset=True)
         n = X.shape[0]
         if n < self.n_clusters:
@@ -519,9 +534,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         if self.kernel == "precomputed":
             self.__dict__.pop("X_fit_", None)
         else:
-            self.X_fit_ = (
-                kernel.X.copy()
-            )  # the model's own: what the caller does to X later is no business of it
+            self.X_fit_ = kernel.X.copy()  # what the caller does to X later is no business of the model
 
     def _warn(self, ended: bool, weights: _Floats) -> None:
         found = np.unique(self.labels_[weights > 0]).size
@@ -586,10 +599,11 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
         n_training = self._shares.shape[1]
         labels = np.empty(X.shape[0], dtype=np.int32)
         evaluate = None if self.kernel == "precomputed" else self._kernel_of_new
-        for part in _blocks(np.arange(X.shape[0]), n_training):
-            values = X[part] if evaluate is None else evaluate(X[part])
-            scores = self._spread[:, None] - 2.0 * (self._shares @ values.T.astype(np.float64))
-            labels[part] = scores.argmin(axis=0)
+        with blas_threads(self.n_jobs):
+            for part in _blocks(np.arange(X.shape[0]), n_training):
+                values = X[part] if evaluate is None else evaluate(X[part])
+                scores = self._spread[:, None] - 2.0 * (self._shares @ values.T.astype(np.float64))
+                labels[part] = scores.argmin(axis=0)
         return labels
 
     def _kernel_of_new(self, X: Any) -> npt.NDArray[Any]:
