@@ -1,4 +1,4 @@
-"""What the k-means classes share once there are centres: predict, transform, score."""
+"""What the k-means classes share: labels of the fit; with centres, predict, transform and score."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
-from .._validation import check_data, check_weights, native_matrix, native_threads
+from .._validation import check_data, check_weights, native_matrix, native_threads, warn_user
 
-__all__ = ["CentroidClusterer", "centers_like"]
+__all__ = ["CentroidClusterer", "Clusterer", "centers_like", "nearest_and_inertia", "warn_of_unused"]
 
 
 def centers_like(centers: npt.NDArray[Any], X: Any) -> npt.NDArray[Any]:
@@ -20,10 +21,40 @@ def centers_like(centers: npt.NDArray[Any], X: Any) -> npt.NDArray[Any]:
     return np.ascontiguousarray(centers, dtype=X.dtype)
 
 
-class CentroidClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """Base of the estimators that keep ``cluster_centers_`` and assign a row to the nearest centre."""
+def nearest_and_inertia(
+    X: Any, weights: npt.NDArray[Any] | None, centers: npt.NDArray[Any], threads: int
+) -> tuple[npt.NDArray[np.int32], float]:
+    """Nearest of the centres (which have the dtype of X) for each row, and the weighted squared distances."""
+    labels: npt.NDArray[np.int32] = _core.cluster.assign(native_matrix(X), centers, threads)
+    return labels, _core.cluster.inertia(native_matrix(X), weights, centers, labels, threads)
 
-    cluster_centers_: npt.NDArray[Any]
+
+def count_used(labels: npt.NDArray[np.int32], n_clusters: int) -> int:
+    """Number of clusters that own a row; stops looking at labels when all are seen."""
+    used = np.zeros(n_clusters, dtype=bool)
+    start, step = 0, 1024
+    while start < len(labels):
+        used[labels[start : start + step]] = True
+        if used.all():
+            break
+        start, step = start + step, 4 * step
+    return int(used.sum())
+
+
+def warn_of_unused(labels: npt.NDArray[np.int32], n_clusters: int) -> None:
+    """ConvergenceWarning when there are fewer clusters than asked for."""
+    used = count_used(labels, n_clusters)
+    if used < n_clusters:
+        warn_user(
+            f"Number of distinct clusters ({used}) found smaller than n_clusters ({n_clusters}). "
+            "Possibly due to duplicate points in X.",
+            ConvergenceWarning,
+        )
+
+
+class Clusterer(ClusterMixin, BaseEstimator):
+    """Base of the estimators that minimise an inertia over ``n_clusters`` clusters."""
+
     labels_: npt.NDArray[np.int32]
     inertia_: float
     n_features_in_: int
@@ -33,28 +64,9 @@ class CentroidClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clust
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         raise NotImplementedError
 
-    def _check_test_data(self, X: Any) -> Any:
-        if "cluster_centers_" not in vars(self):
-            check_is_fitted(self)
-        return check_data(self, X, reset=False)
-
     def _check_enough_rows(self, X: Any) -> None:
         if X.shape[0] < self.n_clusters:
             raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}.")
-
-    def _assign(self, X: Any) -> npt.NDArray[np.int32]:
-        centers = centers_like(self.cluster_centers_, X)
-        labels: npt.NDArray[np.int32] = _core.cluster.assign(
-            native_matrix(X), centers, native_threads(self.n_jobs)
-        )
-        return labels
-
-    def _transform(self, X: Any) -> npt.NDArray[Any]:
-        centers = centers_like(self.cluster_centers_, X)
-        distances: npt.NDArray[Any] = _core.cluster.transform(
-            native_matrix(X), centers, native_threads(self.n_jobs)
-        )
-        return distances
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> npt.NDArray[np.int32]:
         """Fit, and return the cluster of each row of ``X``.
@@ -75,6 +87,31 @@ class CentroidClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clust
         """
         self.fit(X, sample_weight=sample_weight)
         return self.labels_
+
+
+class CentroidClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clusterer):
+    """Base of the estimators that keep ``cluster_centers_`` and assign a row to the nearest centre."""
+
+    cluster_centers_: npt.NDArray[Any]
+
+    def _check_test_data(self, X: Any) -> Any:
+        if "cluster_centers_" not in vars(self):
+            check_is_fitted(self)
+        return check_data(self, X, reset=False)
+
+    def _assign(self, X: Any) -> npt.NDArray[np.int32]:
+        centers = centers_like(self.cluster_centers_, X)
+        labels: npt.NDArray[np.int32] = _core.cluster.assign(
+            native_matrix(X), centers, native_threads(self.n_jobs)
+        )
+        return labels
+
+    def _transform(self, X: Any) -> npt.NDArray[Any]:
+        centers = centers_like(self.cluster_centers_, X)
+        distances: npt.NDArray[Any] = _core.cluster.transform(
+            native_matrix(X), centers, native_threads(self.n_jobs)
+        )
+        return distances
 
     def predict(self, X: Any) -> npt.NDArray[np.int32]:
         """Number of the cluster centre that is nearest to each row, ties to the lower number.
@@ -161,9 +198,7 @@ class CentroidClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clust
         X = self._check_test_data(X)
         weights = check_weights(sample_weight, X)
         centers = centers_like(self.cluster_centers_, X)
-        threads = native_threads(self.n_jobs)
-        labels = _core.cluster.assign(native_matrix(X), centers, threads)
-        return -float(_core.cluster.inertia(native_matrix(X), weights, centers, labels, threads))
+        return -nearest_and_inertia(X, weights, centers, native_threads(self.n_jobs))[1]
 
     @property
     def _n_features_out(self) -> int:

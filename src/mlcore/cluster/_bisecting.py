@@ -26,8 +26,8 @@ from .._validation import (
     native_threads,
     validate_parameters,
 )
-from ._base import CentroidClusterer, centers_like
-from ._kmeans import ALGORITHMS, sensible_algorithm, warn_of_unused
+from ._base import CentroidClusterer, centers_like, warn_of_unused
+from ._kmeans import ALGORITHMS, sensible_algorithm
 from ._starts import INITS, SMALL, called_init, small_starts
 
 __all__ = ["BisectingKMeans"]

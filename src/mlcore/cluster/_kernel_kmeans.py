@@ -14,7 +14,6 @@ the kernel matrix as points have moved, and the n x n matrix is never needed as 
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -22,7 +21,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.utils import check_array, check_random_state
@@ -31,7 +29,8 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative
 
 from .._callbacks import NativeObserver, observe
 from .._threads import blas_threads
-from .._validation import atomic_fit, check_data, check_weights, validate_parameters
+from .._validation import atomic_fit, check_data, check_weights, validate_parameters, warn_user
+from ._base import Clusterer, warn_of_unused
 
 __all__ = ["KernelKMeans"]
 
@@ -254,7 +253,7 @@ def _seed(
     return labels
 
 
-class KernelKMeans(ClusterMixin, BaseEstimator):
+class KernelKMeans(Clusterer):
     r"""K-means in the feature space of a kernel.
 
     Minimises, over partitions of the rows into clusters :math:`C_1, \dots, C_k` with centroids :math:`m_c`,
@@ -363,10 +362,7 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
     True
     """
 
-    labels_: _Labels
-    inertia_: float
     n_iter_: int
-    n_features_in_: int
     X_fit_: Any
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -483,9 +479,8 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
 
     def _fit(self, X: Any, sample_weight: Any) -> KernelKMeans:
         X = self._check(X, reset=True)
+        self._check_enough_rows(X)
         n = X.shape[0]
-        if n < self.n_clusters:
-            raise ValueError(f"n_samples={n} should be >= n_clusters={self.n_clusters}.")
         checked = check_weights(sample_weight, X)
         weights = np.ones(n) if checked is None else checked.astype(np.float64)
         given = None if isinstance(self.init, str) else self._check_labels(n)
@@ -537,39 +532,11 @@ class KernelKMeans(ClusterMixin, BaseEstimator):
             self.X_fit_ = kernel.X.copy()  # what the caller does to X later is no business of the model
 
     def _warn(self, ended: bool, weights: _Floats) -> None:
-        found = np.unique(self.labels_[weights > 0]).size
-        if found < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
-                "Possibly due to duplicate points in X.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        warn_of_unused(self.labels_[weights > 0], self.n_clusters)
         if not ended:
-            warnings.warn(
-                f"KernelKMeans did not converge in max_iter={self.max_iter} iterations.",
-                ConvergenceWarning,
-                stacklevel=3,
+            warn_user(
+                f"KernelKMeans did not converge in max_iter={self.max_iter} iterations.", ConvergenceWarning
             )
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> _Labels:
-        """Fit, and return the cluster of each row of ``X``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            As in ``fit``.
-        y : Ignored
-            Present for consistency of the interface.
-        sample_weight : array-like of shape (n_samples,), default=None
-            As in ``fit``.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int32
-            The same as ``labels_``.
-        """
-        return self.fit(X, sample_weight=sample_weight).labels_
 
     def predict(self, X: Any) -> _Labels:
         r"""Cluster whose centroid is nearest in the feature space, ties to the lower number.

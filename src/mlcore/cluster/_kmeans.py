@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -27,7 +26,7 @@ from .._validation import (
     validate_parameters,
     warn_user,
 )
-from ._base import CentroidClusterer
+from ._base import CentroidClusterer, warn_of_unused
 from ._starts import (
     INITS,
     SMALL,
@@ -60,29 +59,6 @@ def mean_column_variance(X: Any) -> float:
     """What the relative tolerance is multiplied with; needed here for messages only."""
     variances = mean_variance_axis(X, axis=0)[1] if issparse(X) else np.var(X, axis=0)
     return float(np.mean(variances))
-
-
-def count_used(labels: npt.NDArray[np.int32], n_clusters: int) -> int:
-    """Number of clusters that own a row; stops looking at labels when all are seen."""
-    used = np.zeros(n_clusters, dtype=bool)
-    start, step = 0, 1024
-    while start < len(labels):
-        used[labels[start : start + step]] = True
-        if used.all():
-            break
-        start, step = start + step, 4 * step
-    return int(used.sum())
-
-
-def warn_of_unused(labels: npt.NDArray[np.int32], n_clusters: int) -> None:
-    """ConvergenceWarning when there are fewer clusters than asked for."""
-    used = count_used(labels, n_clusters)
-    if used < n_clusters:
-        warn_user(
-            f"Number of distinct clusters ({used}) found smaller than n_clusters ({n_clusters}). "
-            "Possibly due to duplicate points in X.",
-            ConvergenceWarning,
-        )
 
 
 class _Narrator:

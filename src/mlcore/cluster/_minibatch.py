@@ -24,7 +24,7 @@ from .._validation import (
     validate_parameters,
     warn_user,
 )
-from ._base import CentroidClusterer
+from ._base import CentroidClusterer, nearest_and_inertia
 from ._starts import (
     INITS,
     SMALL,
@@ -36,6 +36,7 @@ from ._starts import (
     small_starts,
     take_rows,
     warn_of_ignored_runs,
+    weighted_sample,
 )
 
 __all__ = ["MiniBatchKMeans"]
@@ -295,10 +296,8 @@ class MiniBatchKMeans(CentroidClusterer):
         return self
 
     def _label(self, X: Any, weights: npt.NDArray[Any] | None) -> None:
-        self.labels_ = self._assign(X)
-        self.inertia_ = _core.cluster.inertia(
-            native_matrix(X), weights, self.cluster_centers_, self.labels_, native_threads(self.n_jobs)
-        )
+        threads = native_threads(self.n_jobs)
+        self.labels_, self.inertia_ = nearest_and_inertia(X, weights, self.cluster_centers_, threads)
 
     def _resolved_init_size(self, n_samples: int) -> int:
         size = self.init_size
@@ -334,8 +333,7 @@ class MiniBatchKMeans(CentroidClusterer):
             if self.verbose:
                 print(f"Init {run + 1}/{n_init} with method {self.init}")
             centers = self._one_start(X, weights, generator, size, threads)
-            labels = _core.cluster.assign(native_matrix(judged), centers, threads)
-            inertia = _core.cluster.inertia(native_matrix(judged), judged_weights, centers, labels, threads)
+            inertia = nearest_and_inertia(judged, judged_weights, centers, threads)[1]
             if self.verbose:
                 print(f"Inertia for init {run + 1}/{n_init}: {inertia}")
             if best is None or inertia < lowest:
@@ -389,13 +387,7 @@ def _distinct_rows(
     n_samples: int, weights: npt.NDArray[Any] | None, count: int, generator: np.random.RandomState
 ) -> npt.NDArray[Any]:
     """``count`` different rows, drawn in proportion to weight; those of weight 0 only when others run out."""
-    # The largest of u^(1/w) are a weighted sample without replacement (Efraimidis and Spirakis 2006); in
-    # logs.
-    keys = np.log(generator.random_sample(n_samples))
-    if weights is not None:
-        with np.errstate(divide="ignore"):
-            keys /= weights
-    return np.argsort(keys)[::-1][:count]
+    return weighted_sample(np.log(generator.random_sample(n_samples)), weights, count)
 
 
 _REASONS = {0: "small centers change", 3: "lack of improvement in inertia"}

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import normalize
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
 from .._callbacks import observe
@@ -28,6 +24,8 @@ from .._validation import (
     native_threads,
     validate_parameters,
 )
+from ._base import CentroidClusterer, centers_like, warn_of_unused
+from ._starts import called_init, check_centers, is_named, number_of_runs
 
 __all__ = ["SphericalKMeans"]
 
@@ -35,7 +33,7 @@ _STOPPED = 2  # by a callback
 _LIMIT = 1  # max_iter
 
 
-class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class SphericalKMeans(CentroidClusterer):
     r"""K-means for directions: clusters rows by the cosine of their angle.
 
     Minimises, over assignments :math:`a` and unit vectors :math:`c_1, \dots, c_k`,
@@ -122,11 +120,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     [1.0, 1.0]
     """
 
-    cluster_centers_: npt.NDArray[Any]
-    labels_: npt.NDArray[np.int32]
-    inertia_: float
     n_iter_: int
-    n_features_in_: int
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
@@ -196,8 +190,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         """
         validate_parameters(self)
         X = check_data(self, X, reset=True)
-        if X.shape[0] < self.n_clusters:
-            raise ValueError(f"n_samples={X.shape[0]} should be >= n_clusters={self.n_clusters}.")
+        self._check_enough_rows(X)
         weights = check_weights(sample_weight, X)
         threads = native_threads(self.n_jobs)
         generator = check_random_state(self.random_state)
@@ -213,31 +206,18 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
                 if result[4] == _STOPPED:
                     break
         self.labels_, self.inertia_, self.cluster_centers_, self.n_iter_, _ = best
-        self._n_features_out = self.n_clusters
-        found = np.unique(self.labels_).size
-        if found < self.n_clusters:
-            warnings.warn(
-                f"Number of distinct clusters ({found}) found smaller than n_clusters ({self.n_clusters}). "
-                "Possibly due to duplicate points in X.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        warn_of_unused(self.labels_, self.n_clusters)
         return self
 
     def _starts(self, X: Any, weights: npt.NDArray[Any] | None, generator: Any, threads: int) -> Any:
         """Starting centres of each restart, one after the other."""
-        by_name = isinstance(self.init, str)
-        n_init = self.n_init
-        if n_init == "auto":
-            n_init = 10 if callable(self.init) or (by_name and self.init == "random") else 1
-        if not by_name:
-            for _ in range(int(n_init) if callable(self.init) else 1):
-                given = (
-                    self.init(X, self.n_clusters, random_state=generator)
-                    if callable(self.init)
-                    else self.init
-                )
-                yield self._check_init(given, X)
+        n_init = number_of_runs(self.n_init, self.init, auto=10)
+        if callable(self.init):
+            for _ in range(n_init):
+                yield _directions(called_init(self.init, X, self.n_clusters, generator))
+            return
+        if not is_named(self.init):
+            yield _directions(check_centers(self.init, self.n_clusters, X))
             return
         seed = draw_seed(generator)
         # In order of a random projection of their directions equal rows are neighbours, however X is
@@ -248,54 +228,18 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             np.divide(projection, norms, out=np.zeros_like(norms), where=norms > 0), kind="stable"
         )
         matrix = native_matrix(X)
-        for restart in range(int(n_init)):
+        for restart in range(n_init):
             rows = _core.cluster.spherical_seed(
                 matrix, weights, order, self.n_clusters, self.init == "k-means++", seed, restart, threads
             )
             chosen = X[rows]
             yield _unit(chosen.toarray() if sp.issparse(chosen) else chosen)
 
-    def _check_init(self, centers: Any, X: Any) -> npt.NDArray[Any]:
-        checked = check_array(centers, dtype=X.dtype, order="C", input_name="init")
-        if checked.shape[0] != self.n_clusters:
-            raise ValueError(
-                f"The shape of the initial centers {checked.shape} does not match the number of clusters "
-                f"{self.n_clusters}."
-            )
-        if checked.shape[1] != X.shape[1]:
-            raise ValueError(
-                f"The shape of the initial centers {checked.shape} does not match the number of features of "
-                f"the data {X.shape[1]}."
-            )
-        if not checked.any(axis=1).all():
-            raise ValueError("The initial centers must not be zero: a zero vector has no direction.")
-        return _unit(checked)
-
-    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> npt.NDArray[np.int32]:
-        """Fit, and return the cluster of each row of ``X``.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            As in ``fit``.
-        y : Ignored
-            Present for consistency of the interface.
-        sample_weight : array-like of shape (n_samples,), default=None
-            As in ``fit``.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int32
-            The same as ``labels_``.
-        """
-        self.fit(X, sample_weight=sample_weight)
-        return self.labels_
-
-    def _assign(self, X: Any, sample_weight: Any = None) -> Any:
-        check_is_fitted(self)
-        X = check_data(self, X, reset=False)
+    def _nearest(self, X: Any, sample_weight: Any = None) -> Any:
+        """Label of each row, and the inertia."""
+        X = self._check_test_data(X)
         weights = check_weights(sample_weight, X)
-        centers = np.ascontiguousarray(self.cluster_centers_, dtype=X.dtype)
+        centers = centers_like(self.cluster_centers_, X)
         return _core.cluster.spherical_assign(native_matrix(X), weights, centers, native_threads(self.n_jobs))
 
     def predict(self, X: Any) -> npt.NDArray[np.int32]:
@@ -318,7 +262,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         ValueError
             If ``X`` is not a finite matrix with ``n_features_in_`` columns.
         """
-        labels: npt.NDArray[np.int32] = self._assign(X)[0]
+        labels: npt.NDArray[np.int32] = self._nearest(X)[0]
         return labels
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -338,7 +282,7 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         score : float
             ``-sum_i w_i (1 - max_c cos(x_i, c))``.
         """
-        return -float(self._assign(X, sample_weight)[1])
+        return -float(self._nearest(X, sample_weight)[1])
 
     def transform(self, X: Any) -> npt.NDArray[Any]:
         """Cosine distances of the rows from the centres.
@@ -361,9 +305,10 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         ValueError
             If ``X`` is not a finite matrix with ``n_features_in_`` columns.
         """
-        check_is_fitted(self)
-        X = check_data(self, X, reset=False)
-        centers = self.cluster_centers_.astype(X.dtype, copy=False)
+        return self._transform(self._check_test_data(X))
+
+    def _transform(self, X: Any) -> npt.NDArray[Any]:
+        centers = centers_like(self.cluster_centers_, X)
         distances: npt.NDArray[Any] = np.asarray(safe_sparse_dot(X, centers.T, dense_output=True))
         norms = _row_norms(X)
         norms[norms == 0] = 1
@@ -371,11 +316,12 @@ class SphericalKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         distances += 1
         return np.clip(distances, 0, 2, out=distances)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
+
+def _directions(centers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Starting centres given by the user, scaled to length 1."""
+    if not centers.any(axis=1).all():
+        raise ValueError("The initial centers must not be zero: a zero vector has no direction.")
+    return _unit(centers)
 
 
 def _unit(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:

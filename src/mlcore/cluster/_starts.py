@@ -28,6 +28,7 @@ __all__ = [
     "small_starts",
     "take_rows",
     "warn_of_ignored_runs",
+    "weighted_sample",
 ]
 
 INITS = ("k-means++", "k-means||", "random")
@@ -128,7 +129,8 @@ def small_starts(
     for run in range(n_init):
         own_seed = (seed + run) % 2**63
         if init == "random":
-            chosen = rows[_draw_distinct(merged, n_clusters, np.random.default_rng(own_seed))]
+            uniform = np.random.default_rng(own_seed).random(len(rows))
+            chosen = rows[weighted_sample(np.log1p(-uniform), merged, n_clusters)]
         elif init == "k-means++":
             chosen = rows[_core.cluster.kmeans_plusplus(points, merged, n_clusters, 0, own_seed, threads)]
         else:
@@ -138,10 +140,14 @@ def small_starts(
     return np.stack(starts)
 
 
-def _draw_distinct(
-    weights: npt.NDArray[Any], count: int, generator: np.random.Generator
+def weighted_sample(
+    log_uniform: npt.NDArray[np.float64], weights: npt.NDArray[Any] | None, count: int
 ) -> npt.NDArray[np.intp]:
-    """``count`` different numbers, drawn one after the other in proportion to the weights."""
-    # The largest of u^(1/w) are such a sample (Efraimidis and Spirakis 2006); in logs.
-    keys = np.log1p(-generator.random(len(weights))) / weights
+    """``count`` different numbers, as if drawn one after the other in proportion to the weights.
+
+    ``log_uniform`` are logarithms of uniform numbers u, one a weight: the largest of u^(1/w) are such a
+    sample (Efraimidis and Spirakis 2006). Weights of 0 come last.
+    """
+    with np.errstate(divide="ignore"):
+        keys = log_uniform if weights is None else log_uniform / weights
     return np.argsort(keys)[::-1][:count]

@@ -34,7 +34,7 @@ CASES: dict[str, Case] = {
         },
     ),
     "cluster.KernelKMeans": Case(
-        big_rows=1500,  # cost and memory are quadratic in the rows
+        big_rows=800,  # cost and memory are quadratic in the rows
         long_rows=3000,
     ),
     "cluster.MiniBatchKMeans": Case(
