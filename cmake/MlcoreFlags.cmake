@@ -1,7 +1,7 @@
 # Flags that every target shares (interface library mlcore_flags).
 add_library(mlcore_flags INTERFACE)
 if(MSVC AND NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  message(FATAL_ERROR "mlcore's kernels use GNU vector types: build on Windows with clang-cl")
+  message(FATAL_ERROR "mlcore's kernels use GNU vector types: build on Windows with clang++ (CC=clang CXX=clang++)")
 endif()
 # Named on its own so that a structure check can build at -O0 and the sanitizers at -O1.
 set(MLCORE_OPTIMIZATION "-O3" CACHE STRING "Optimization flag of all targets")

@@ -2,6 +2,8 @@
 
 import pytest
 import toys
+from cases import Case
+from sklearn.utils.validation import validate_data
 from sweep.registry import CHECKS
 from sweep.subjects import EstimatorSubject, FunctionSubject
 
@@ -18,7 +20,7 @@ class Strict(toys.Toy):
     __doc__ = toys.Toy.__doc__
 
     def _check(self, X, reset):
-        return toys.validate_data(self, X, reset=reset, dtype=["float64", "float32"])
+        return validate_data(self, X, reset=reset, dtype=["float64", "float32"])
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -78,15 +80,13 @@ def test_functions():
         "inputs_are_not_changed",
         "nan_and_infinity",
     ):
-        CHECKS[name].run(FunctionSubject("good", good_function, toys.cases.Case()))
+        CHECKS[name].run(FunctionSubject("good", good_function, Case()))
     assert good.takes_weights
     assert not CHECKS["clone"].applies(good)
     with pytest.raises(AssertionError, match="differ"):
-        CHECKS["the_same_seed_gives_the_same_bits"].run(
-            FunctionSubject("f", forgets_the_seed, toys.cases.Case())
-        )
+        CHECKS["the_same_seed_gives_the_same_bits"].run(FunctionSubject("f", forgets_the_seed, Case()))
     with pytest.raises(AssertionError, match="X was changed"):
-        CHECKS["inputs_are_not_changed"].run(FunctionSubject("f", changes_its_input, toys.cases.Case()))
+        CHECKS["inputs_are_not_changed"].run(FunctionSubject("f", changes_its_input, Case()))
 
 
 def test_discovery_walks_public_modules_only(monkeypatch):
