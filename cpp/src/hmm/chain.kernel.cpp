@@ -241,7 +241,7 @@ MLCORE_INLINE void backward_static(const BackwardStep& s) noexcept {
         for (int j = 0; j < kStates; ++j) beta[j] = over ? load(s.terminal + j * kGroup + p) : beta[j];
       }
       const V scale = load(s.scale + t * kGroup + p);
-      const V earlier = s.first + t > 0 ? load(s.scale + (t - 1) * kGroup + p) : V{};
+      const V earlier = load(s.scale + (t - 1) * kGroup + p);
       V arrival[kStates];
 #pragma GCC unroll 16
       for (int j = 0; j < kStates; ++j) {
@@ -283,7 +283,7 @@ void backward_any(const BackwardStep& s) noexcept {
       for (Index j = 0; j < k; ++j)
         store(posterior + j * kGroup, load(b + j * kGroup) * (load(beta + j * kGroup) * scale));
       if (s.arrivals != nullptr) {
-        const V earlier = s.first + t > 0 ? load(s.scale + (t - 1) * kGroup + p) : V{};
+        const V earlier = load(s.scale + (t - 1) * kGroup + p);
         double* arrivals = s.arrivals + t * plane + p;
         for (Index j = 0; j < k; ++j) store(arrivals + j * kGroup, load(posterior + j * kGroup) * earlier);
       }

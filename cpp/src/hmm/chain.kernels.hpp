@@ -34,7 +34,7 @@ struct BackwardStep {
   Index first = 0;                     ///< time of the track's first plane
   const double* likelihood = nullptr;  ///< tracks as the forward pass left them
   const double* alpha = nullptr;
-  const double* scale = nullptr;     ///< plane -1 is read unless first is 0
+  const double* scale = nullptr;     ///< plane -1 is read, too
   Index earliest_end = 0;            ///< least of `ends`
   const double* ends = nullptr;      ///< plane of 1: time of each lane's last observation
   const double* terminal = nullptr;  ///< plane of K: beta at that time

@@ -1,4 +1,7 @@
-// Sequences in groups of lanes, and the tiles of a group.
+// Lanes: whole sequences, or the segments of a long one, in groups that advance together; and the tiles of a group.
+//
+//   cut       a place where a long sequence is divided: the first row of the segment after it
+//   segment   what a lane holds of a sequence, between two cuts or the sequence's ends
 #pragma once
 #include <algorithm>
 #include <vector>
@@ -8,10 +11,21 @@
 
 namespace mlcore::hmm {
 
+inline constexpr Index kNone = -1;
+
 struct Lane {
-  Index sequence = -1;  ///< -1: the lane is not used
+  Index sequence = kNone;  ///< kNone: the lane is not used
   Index row = 0;
   Index length = 0;
+  Index before = kNone;  ///< cut at its first row, kNone: the sequence starts here
+  Index after = kNone;   ///< cut behind its last row
+  Index number = 0;      ///< of the lane in the order of rows
+  bool cold = false;     ///< starts from equal probabilities: a guess that is to wear off
+};
+
+struct Cut {
+  Index sequence = 0;
+  Index row = 0;
 };
 
 struct Group {
@@ -19,19 +33,54 @@ struct Group {
   Index length() const noexcept { return lane[0].length; }  ///< the longest comes first
 };
 
-/// Longest first, so that the lanes of a group end nearly together; of equal lengths the lower sequence first. Empty
-/// sequences have no lane.
-inline std::vector<Group> group_by_length(const Sequences& sequences) {
-  std::vector<Lane> lanes;
-  lanes.reserve(static_cast<std::size_t>(sequences.count()));
-  for (Index s = 0; s < sequences.count(); ++s) {
-    const Index length = sequences.offsets[s + 1] - sequences.offsets[s];
-    if (length > 0) lanes.push_back({s, sequences.offsets[s], length});
-  }
+/// Longest first, so that the lanes of a group end nearly together; of equal lengths the lower lane first.
+inline std::vector<Group> group_by_length(std::vector<Lane> lanes) {
   std::stable_sort(lanes.begin(), lanes.end(), [](const Lane& a, const Lane& b) { return a.length > b.length; });
   std::vector<Group> groups((lanes.size() + kGroup - 1) / kGroup);
   for (std::size_t i = 0; i < lanes.size(); ++i) groups[i / kGroup].lane[i % kGroup] = lanes[i];
   return groups;
+}
+
+/// How sequences are laid out in lanes; by shape only.
+struct Layout {
+  std::vector<Lane> lanes;  ///< by rows; empty sequences have none
+  std::vector<Cut> cuts;
+
+  /// Sequences much longer than `segment` are cut into segments of about that length; those marked `lost` are left out.
+  Layout(const Sequences& sequences, Index segment, const std::vector<bool>& lost) {
+    for (Index s = 0; s < sequences.count(); ++s) {
+      const Index row = sequences.offsets[s], length = sequences.offsets[s + 1] - row;
+      if (length == 0 || lost[static_cast<std::size_t>(s)]) continue;
+      const Index parts = 2 * length >= 3 * segment ? (length + segment - 1) / segment : 1;
+      for (Index p = 0; p < parts; ++p) {
+        Lane lane;
+        lane.sequence = s;
+        lane.row = row + length / parts * p + length % parts * p / parts;
+        const Index end = row + length / parts * (p + 1) + length % parts * (p + 1) / parts;
+        lane.length = end - lane.row;
+        lane.number = static_cast<Index>(lanes.size());
+        if (p > 0) lane.before = static_cast<Index>(cuts.size()) - 1;
+        if (p + 1 < parts) {
+          lane.after = static_cast<Index>(cuts.size());
+          cuts.push_back({s, end});
+        }
+        lanes.push_back(lane);
+      }
+    }
+  }
+  Index longest() const noexcept {
+    Index most = 0;
+    for (const Lane& lane : lanes) most = std::max(most, lane.length);
+    return most;
+  }
+};
+
+/// Length of segments: two groups' worth of lanes or more, tracks that stay in the second-level cache, and long enough
+/// that warming up costs little.
+inline Index segment_length(const Sequences& sequences, Index states) noexcept {
+  const Index rows = sequences.offsets[sequences.count()] - sequences.offsets[0];
+  const Index most = std::max<Index>(1024, 16384 / states);
+  return std::clamp<Index>((rows + 2 * kGroup - 1) / (2 * kGroup), 512, most);
 }
 
 /// Steps of a tile: tracks of K stay in the first-level cache. A multiple of 4, which the density kernels like.

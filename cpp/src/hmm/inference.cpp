@@ -9,6 +9,8 @@
 #include "hmm/emission.hpp"
 #include "hmm/groups.hpp"
 #include "hmm/log_space.hpp"
+#include "hmm/segments.hpp"
+#include "hmm/worker.hpp"
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/sizes.hpp"
 #include "mlcore/runtime/interrupt.hpp"
@@ -18,9 +20,6 @@
 namespace mlcore::hmm {
 namespace {
 
-// A normaliser below this may hide a path that log space would keep.
-constexpr double kLeastNormaliser = 1e-100;
-constexpr double kLargestBeta = 1e290;
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 
 double work_ns(const Sequences& sequences, Index states, double per_pair, double per_state) {
@@ -28,27 +27,6 @@ double work_ns(const Sequences& sequences, Index states, double per_pair, double
   const auto k = static_cast<double>(states);
   return rows * (k * k * per_pair + k * per_state + 5);
 }
-
-Buffer<double> transposed(const Chain& chain) {
-  const Index k = chain.states;
-  Buffer<double> out({k, k});
-  for (Index i = 0; i < k; ++i)
-    for (Index j = 0; j < k; ++j) out[j * k + i] = chain.transitions[i * k + j];
-  return out;
-}
-
-/// What all groups share.
-struct Job {
-  const Emission& emission;
-  const Sequences& sequences;
-  const Chain& chain;
-  Buffer<double> backwards;  ///< transitions, transposed
-  Index tile;
-
-  Job(const Emission& e, const Sequences& s, const Chain& c)
-      : emission(e), sequences(s), chain(c), backwards(transposed(c)), tile(tile_steps(c.states)) {}
-  const std::int32_t* labels() const noexcept { return sequences.labels.empty() ? nullptr : sequences.labels.data; }
-};
 
 /// Sums over groups.
 struct Totals {
@@ -72,136 +50,6 @@ struct Totals {
     if (a.empty()) a.assign(b.size(), 0.0);  // nothing of this kind so far
     for (std::size_t i = 0; i < b.size(); ++i) a[i] += b[i];
   }
-};
-
-/// Forward-backward over one group at a time, with the memory of one thread.
-class Worker {
- public:
-  /// `length`: of the longest sequence; 0: forward only, whose memory is one tile.
-  Worker(const Job& job, Index length) : job_(job), k_(job.chain.states), plane_(k_ * kGroup) {
-    const Index track = std::max(length, job.tile);
-    b_ = Buffer<double>({track, plane_});
-    alpha_ = Buffer<double>({track, plane_});
-    shift_ = Buffer<double>({track, kGroup});
-    normaliser_ = Buffer<double>({track, kGroup});
-    scale_ = Buffer<double>({track, kGroup});
-    carry_ = Buffer<double>::zeros({plane_});
-    initial_ = Buffer<double>({plane_});
-    beta_ = Buffer<double>({2, plane_});  // the second plane is the kernel's
-    terminal_ = Buffer<double>({plane_});
-    posterior_ = Buffer<double>({job.tile, plane_});
-    for (Index j = 0; j < k_; ++j) std::fill_n(initial_.data() + j * kGroup, kGroup, job.chain.start[j]);
-    job.emission.reserve(work_, job.tile);
-  }
-
-  /// log p of the lanes; keep: the tracks stay for backward(). suspect[l] where probability space may have lost a path.
-  void forward(const Group& group, bool keep, double* log_likelihood, bool* suspect) {
-    forward(group, keep, log_likelihood, suspect, [](const Tile&, double*, const double*) {});
-  }
-  /// visit(tile, alpha, scale): alpha_t is alpha * scale.
-  template <class Visit>
-  void forward(const Group& group, bool keep, double* log_likelihood, bool* suspect, Visit&& visit) {
-    double least[kGroup];
-    std::fill_n(log_likelihood, kGroup, 0.0);
-    std::fill_n(least, kGroup, 1.0);
-    std::fill_n(carry_scale_, kGroup, 0.0);
-    for (Index first = 0; first < group.length(); first += job_.tile) {
-      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
-      const Index at = keep ? first : 0;
-      job_.emission.likelihood(tile, work_, b_.data() + at * plane_, shift_.data() + at * kGroup);
-      ForwardStep step;
-      step.transitions = job_.chain.transitions;
-      step.states = k_;
-      step.steps = tile.steps;
-      step.likelihood = b_.data() + at * plane_;
-      step.initial = first == 0 ? initial_.data() : nullptr;
-      step.carry = carry_.data();
-      step.carry_scale = carry_scale_;
-      step.alpha = alpha_.data() + at * plane_;
-      step.sums = normaliser_.data() + at * kGroup;
-      step.scale = scale_.data() + at * kGroup;
-      chain_kernels().forward(step);
-      double valid[kGroup];
-      for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
-      chain_kernels().add_log(step.sums, shift_.data() + at * kGroup, tile.steps, valid, log_likelihood, least);
-      visit(tile, step.alpha, step.scale);
-    }
-    for (Index l = 0; l < kGroup; ++l) suspect[l] = group.lane[l].length > 0 && !(least[l] >= kLeastNormaliser);
-  }
-
-  /// Posteriors tile by tile, from the last: visit(tile, first, gamma). terminal[l] is beta at the lane's end: its
-  /// weight, 0 where the lane is to be left out. pairs (K x K planes) may be null. False, with `overflowed` set, when a
-  /// beta left the range.
-  template <class Visit>
-  bool backward(const Group& group, const double* terminal, double* pairs, bool* overflowed, Visit&& visit) {
-    double ends[kGroup];
-    Index earliest = group.length() - 1;
-    for (Index l = 0; l < kGroup; ++l) {
-      ends[l] = static_cast<double>(group.lane[l].length - 1);
-      earliest = std::min(earliest, group.lane[l].length - 1);
-    }
-    for (Index j = 0; j < k_; ++j) std::copy_n(terminal, kGroup, terminal_.data() + j * kGroup);
-    std::copy_n(terminal_.data(), plane_, beta_.data());
-    if (pairs != nullptr && arrivals_.size() == 0) arrivals_ = Buffer<double>({job_.tile, plane_});
-    bool sound = true;
-    for (Index first = (group.length() - 1) / job_.tile * job_.tile; first >= 0; first -= job_.tile) {
-      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
-      BackwardStep step;
-      step.transposed = job_.backwards.data();
-      step.states = k_;
-      step.steps = tile.steps;
-      step.first = first;
-      step.likelihood = b_.data() + first * plane_;
-      step.alpha = alpha_.data() + first * plane_;
-      step.scale = scale_.data() + first * kGroup;
-      step.earliest_end = earliest;
-      step.ends = ends;
-      step.terminal = terminal_.data();
-      step.beta = beta_.data();
-      step.posterior = posterior_.data();
-      step.arrivals = pairs != nullptr ? arrivals_.data() : nullptr;
-      chain_kernels().backward(step);
-      for (Index l = 0; l < kGroup; ++l)
-        for (Index j = 0; j < k_; ++j)
-          if (!(beta_[j * kGroup + l] < kLargestBeta)) {
-            overflowed[l] = true;
-            sound = false;
-          }
-      if (!sound) return false;
-      if (pairs != nullptr) {
-        const Index skip = first == 0 ? 1 : 0;  // pairs (t - 1, t)
-        chain_kernels().add_outer(alpha_.data() + (first - 1 + skip) * plane_, k_, arrivals_.data() + skip * plane_, k_,
-                                  tile.steps - skip, pairs);
-      }
-      visit(tile, first, posterior_.data());
-    }
-    return true;
-  }
-
-  /// Log-densities of one sequence (length x K), labels applied.
-  Buffer<double> log_density(const Lane& lane) {
-    Buffer<double> out({lane.length, k_});
-    Group alone;
-    alone.lane[0] = lane;
-    for (Index first = 0; first < lane.length; first += job_.tile) {
-      const Tile tile = tile_of(alone, first, job_.tile, job_.labels());
-      job_.emission.log_density(tile, work_, posterior_.data());
-      apply_labels(tile, k_, posterior_.data());
-      for (Index t = 0; t < tile.steps; ++t)
-        for (Index j = 0; j < k_; ++j) out[(first + t) * k_ + j] = posterior_[(t * k_ + j) * kGroup];
-    }
-    return out;
-  }
-
-  Workspace& workspace() noexcept { return work_; }
-  Buffer<double>& tile_track() noexcept { return posterior_; }
-
- private:
-  const Job& job_;
-  Index k_, plane_;
-  Buffer<double> b_, alpha_, shift_, normaliser_, scale_, carry_, initial_, beta_, terminal_, posterior_, arrivals_;
-  double carry_scale_[kGroup] = {};
-  Workspace work_;
 };
 
 double log_likelihood_in_log_space(const Job& job, Worker& worker, const Lane& lane) {
@@ -246,23 +94,6 @@ double filter_in_log_space(const Job& job, Worker& worker, const Lane& lane, dou
   return total;
 }
 
-/// The thread budget and one worker a thread, made when first needed.
-class Workers {
- public:
-  Workers(const Job& job, Index length, int threads)
-      : job_(job), length_(length), workers_(static_cast<std::size_t>(threads)) {}
-  Worker& of(const runtime::Team& team) {
-    auto& worker = workers_[static_cast<std::size_t>(team.member())];
-    if (!worker) worker = std::make_unique<Worker>(job_, length_);
-    return *worker;
-  }
-
- private:
-  const Job& job_;
-  Index length_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-};
-
 /// Writes the lanes' planes to rows of an n x K array.
 void write_rows(const Tile& tile, const double* track, Index k, double* out) noexcept {
   double* streams[kGroup];
@@ -292,42 +123,63 @@ class GroupEstep {
     start_ = Buffer<double>({k_, kGroup});
   }
 
-  void run(const Group& group, Worker& worker, Totals& total, double* gamma) {
+  /// lost: one flag a lane of the layout, set where a segment cannot be held in probability space.
+  void run(const Group& group, Worker& worker, Ends& ends, Totals& total, double* gamma, unsigned char* lost) {
     double log_likelihood[kGroup], weight[kGroup];
     bool slow[kGroup];
-    worker.forward(group, true, log_likelihood, slow);
+    worker.forward(group, true, &ends, log_likelihood, slow);
     bool done = false;
     while (!done) {
       for (Index l = 0; l < kGroup; ++l) {
         const Lane& lane = group.lane[l];
         weight[l] = lane.length > 0 && !slow[l] ? job_.sequences.weight(lane.sequence) : 0.0;
       }
-      sums_.lanes.fill_zero();
-      sums_.plain.fill_zero();
-      pairs_.fill_zero();
-      done = worker.backward(group, weight, pairs_.data(), slow, [&](const Tile& tile, Index first, const double* g) {
-        job_.emission.add(tile, worker.workspace(), g, sums_);
-        if (first == 0) std::copy_n(g, k_ * kGroup, start_.data());
-        if (gamma != nullptr) write_rows(tile, g, k_, gamma);
-      });
+      clear();
+      done = worker.backward(group, &ends, weight, pairs_.data(), slow,
+                             [&](const Tile& tile, Index first, const double* g) {
+                               job_.emission.add(tile, worker.workspace(), g, sums_);
+                               if (first == 0) keep_start(group, g);
+                               if (gamma != nullptr) write_rows(tile, g, k_, gamma);
+                             });
     }
     for (Index l = 0; l < kGroup; ++l) {
       const Lane& lane = group.lane[l];
       if (lane.length == 0) continue;
       const double w = job_.sequences.weight(lane.sequence);
-      if (slow[l])
+      if (slow[l] && (lane.before != kNone || lane.after != kNone))
+        lost[lane.number] = 1;
+      else if (slow[l])
         in_log_space(lane, worker, w, total, gamma);
       else if (w != 0)
         total.log_likelihood += w * log_likelihood[l];
     }
+    add_to(total);
+  }
+  /// A whole sequence in log space.
+  void run_in_log_space(const Lane& lane, Worker& worker, Totals& total, double* gamma) {
+    clear();
+    start_.fill_zero();
+    in_log_space(lane, worker, job_.sequences.weight(lane.sequence), total, gamma);
+    add_to(total);
+  }
+
+ private:
+  void clear() {
+    sums_.lanes.fill_zero();
+    sums_.plain.fill_zero();
+    pairs_.fill_zero();
+  }
+  void keep_start(const Group& group, const double* g) {
+    for (Index l = 0; l < kGroup; ++l)
+      for (Index j = 0; j < k_; ++j) start_[j * kGroup + l] = group.lane[l].before == kNone ? g[j * kGroup + l] : 0.0;
+  }
+  void add_to(Totals& total) {
     fold_into(pairs_, total.pairs);
     fold_into(start_, total.start);
     fold_into(sums_.lanes, total.lanes);
     if (total.plain.empty()) total.plain.assign(static_cast<std::size_t>(sums_.plain.size()), 0.0);
     for (Index i = 0; i < sums_.plain.size(); ++i) total.plain[static_cast<std::size_t>(i)] += sums_.plain[i];
   }
-
- private:
   void in_log_space(const Lane& lane, Worker& worker, double weight, Totals& total, double* gamma) {
     Buffer<double> own({lane.length, k_});
     if (total.slow_pairs.empty()) total.slow_pairs.assign(static_cast<std::size_t>(k_ * k_), 0.0);
@@ -371,32 +223,108 @@ void check_sequences(const EmissionSpec& emission, const Observations& x, const 
     require(sequences.labels[i] < chain.states, "a label is not a state");
 }
 
+namespace {
+
+/// Runs pass(team, workers, layout, groups, ends, lost) over all sequences, long ones in segments, until what the
+/// segments started from has proved right. Returns the sequences that are left to log space.
+template <class Pass>
+std::vector<Lane> run_over_segments(const Job& job, bool both, int threads, Pass&& pass) {
+  const Index k = job.chain.states;
+  std::vector<bool> is_lost(static_cast<std::size_t>(job.sequences.count()), false);
+  const Index segment = segment_length(job.sequences, k);
+  runtime::parallel_team(threads, [&](runtime::Team& team) {
+    for (bool again = true; again;) {
+      const Layout layout(job.sequences, segment, is_lost);
+      const std::vector<Group> groups = group_by_length(layout.lanes);
+      std::vector<unsigned char> lost(layout.lanes.size(), 0);
+      Workers workers(job, both ? layout.longest() : 0, team.size());
+      Ends ends(static_cast<Index>(layout.cuts.size()), k);
+      const bool guessed = !layout.cuts.empty() && find_ends(job, layout, both, workers, team, ends, lost);
+      pass(team, workers, layout, groups, ends, lost);
+      if (guessed && !ends_agree(job, layout, both, ends)) {
+        std::fill(lost.begin(), lost.end(), static_cast<unsigned char>(0));
+        find_exact_ends(job, layout, both, workers, team, ends, lost);
+        pass(team, workers, layout, groups, ends, lost);
+      }
+      again = false;
+      for (const Lane& lane : layout.lanes)
+        if (lost[static_cast<std::size_t>(lane.number)] != 0)
+          again = is_lost[static_cast<std::size_t>(lane.sequence)] = true;
+    }
+  });
+  std::vector<Lane> left;
+  for (Index s = 0; s < job.sequences.count(); ++s) {
+    if (!is_lost[static_cast<std::size_t>(s)]) continue;
+    Lane lane;
+    lane.sequence = s;
+    lane.row = job.sequences.offsets[s];
+    lane.length = job.sequences.offsets[s + 1] - lane.row;
+    left.push_back(lane);
+  }
+  return left;
+}
+
+/// A pass that writes one number a sequence and perhaps rows. group(worker, group, ends, value, slow) does a group;
+/// alone(worker, lane) a sequence in log space, returning its number.
+template <class OfGroup, class Alone>
+void run_by_sequence(const Job& job, bool both, int threads, double* log_likelihood, OfGroup&& of_group,
+                     Alone&& alone) {
+  runtime::Interrupt interrupt;
+  std::vector<double> values;
+  std::vector<Index> sequence;
+  const std::vector<Lane> left =
+      run_over_segments(job, both, threads,
+                        [&](runtime::Team& team, Workers& workers, const Layout& layout,
+                            const std::vector<Group>& groups, Ends& ends, std::vector<unsigned char>& lost) {
+                          values.assign(layout.lanes.size(), 0.0);
+                          sequence.clear();
+                          for (const Lane& lane : layout.lanes) sequence.push_back(lane.sequence);
+                          team.for_each(static_cast<Index>(groups.size()), [&](Index g) {
+                            interrupt.poll();
+                            const Group& group = groups[static_cast<std::size_t>(g)];
+                            Worker& worker = workers.of(team);
+                            double value[kGroup];
+                            bool slow[kGroup];
+                            of_group(worker, group, ends, value, slow);
+                            for (Index l = 0; l < kGroup; ++l) {
+                              const Lane& lane = group.lane[l];
+                              if (lane.length == 0) continue;
+                              const auto number = static_cast<std::size_t>(lane.number);
+                              if (slow[l] && (lane.before != kNone || lane.after != kNone))
+                                lost[number] = 1;
+                              else
+                                values[number] = slow[l] ? alone(worker, lane) : value[l];
+                            }
+                          });
+                        });
+  std::fill_n(log_likelihood, job.sequences.count(), 0.0);
+  for (std::size_t i = 0; i < values.size(); ++i) log_likelihood[sequence[i]] += values[i];
+  if (left.empty()) return;
+  Worker worker(job, 0);
+  for (const Lane& lane : left) {
+    interrupt.poll();
+    log_likelihood[lane.sequence] = alone(worker, lane);
+  }
+}
+
+int threads_of(int n_jobs, const Sequences& sequences, Index states, double per_pair, double per_state) {
+  return runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads,
+                                   work_ns(sequences, states, per_pair, per_state));
+}
+
+}  // namespace
+
 void score(const EmissionSpec& spec, const Observations& x, const Sequences& sequences, const Chain& chain, int n_jobs,
            double* log_likelihood) {
   check_sequences(spec, x, sequences, chain);
   const auto emission = make_emission(spec, x);
   const Job job(*emission, sequences, chain);
-  const std::vector<Group> groups = group_by_length(sequences);
-  const int threads =
-      runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work_ns(sequences, chain.states, 0.2, 3));
-  std::fill_n(log_likelihood, sequences.count(), 0.0);
-  runtime::Interrupt interrupt;
-  Workers workers(job, 0, threads);
-  runtime::parallel_team(threads, [&](runtime::Team& team) {
-    team.for_each(static_cast<Index>(groups.size()), [&](Index g) {
-      interrupt.poll();
-      const Group& group = groups[static_cast<std::size_t>(g)];
-      Worker& worker = workers.of(team);
-      double value[kGroup];
-      bool suspect[kGroup];
-      worker.forward(group, false, value, suspect);
-      for (Index l = 0; l < kGroup; ++l) {
-        const Lane& lane = group.lane[l];
-        if (lane.length == 0) continue;
-        log_likelihood[lane.sequence] = suspect[l] ? log_likelihood_in_log_space(job, worker, lane) : value[l];
-      }
-    });
-  });
+  run_by_sequence(
+      job, false, threads_of(n_jobs, sequences, chain.states, 0.2, 3), log_likelihood,
+      [](Worker& worker, const Group& group, Ends& ends, double* value, bool* slow) {
+        worker.forward(group, false, &ends, value, slow);
+      },
+      [&](Worker& worker, const Lane& lane) { return log_likelihood_in_log_space(job, worker, lane); });
 }
 
 void posteriors(const EmissionSpec& spec, const Observations& x, const Sequences& sequences, const Chain& chain,
@@ -404,34 +332,21 @@ void posteriors(const EmissionSpec& spec, const Observations& x, const Sequences
   check_sequences(spec, x, sequences, chain);
   const auto emission = make_emission(spec, x);
   const Job job(*emission, sequences, chain);
-  const std::vector<Group> groups = group_by_length(sequences);
-  const int threads =
-      runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work_ns(sequences, chain.states, 0.4, 5));
-  std::fill_n(log_likelihood, sequences.count(), 0.0);
-  runtime::Interrupt interrupt;
-  Workers workers(job, groups.empty() ? 0 : groups[0].length(), threads);
-  runtime::parallel_team(threads, [&](runtime::Team& team) {
-    team.for_each(static_cast<Index>(groups.size()), [&](Index g) {
-      interrupt.poll();
-      const Group& group = groups[static_cast<std::size_t>(g)];
-      Worker& worker = workers.of(team);
-      double value[kGroup], weight[kGroup];
-      bool slow[kGroup];
-      worker.forward(group, true, value, slow);
-      do {
-        for (Index l = 0; l < kGroup; ++l) weight[l] = group.lane[l].length > 0 && !slow[l] ? 1.0 : 0.0;
-      } while (!worker.backward(group, weight, nullptr, slow, [&](const Tile& tile, Index, const double* track) {
-        write_rows(tile, track, chain.states, gamma);
-      }));
-      for (Index l = 0; l < kGroup; ++l) {
-        const Lane& lane = group.lane[l];
-        if (lane.length == 0) continue;
-        log_likelihood[lane.sequence] =
-            slow[l] ? posterior_in_log_space(job, worker, lane, gamma + lane.row * chain.states, nullptr, 1.0)
-                    : value[l];
-      }
-    });
-  });
+  const Index k = chain.states;
+  run_by_sequence(
+      job, true, threads_of(n_jobs, sequences, k, 0.4, 5), log_likelihood,
+      [&](Worker& worker, const Group& group, Ends& ends, double* value, bool* slow) {
+        worker.forward(group, true, &ends, value, slow);
+        double weight[kGroup];
+        do {
+          for (Index l = 0; l < kGroup; ++l) weight[l] = group.lane[l].length > 0 && !slow[l] ? 1.0 : 0.0;
+        } while (
+            !worker.backward(group, &ends, weight, nullptr, slow,
+                             [&](const Tile& tile, Index, const double* track) { write_rows(tile, track, k, gamma); }));
+      },
+      [&](Worker& worker, const Lane& lane) {
+        return posterior_in_log_space(job, worker, lane, gamma + lane.row * k, nullptr, 1.0);
+      });
 }
 
 void filter(const EmissionSpec& spec, const Observations& x, const Sequences& sequences, const Chain& chain, int n_jobs,
@@ -440,34 +355,20 @@ void filter(const EmissionSpec& spec, const Observations& x, const Sequences& se
   const auto emission = make_emission(spec, x);
   const Job job(*emission, sequences, chain);
   const Index k = chain.states;
-  const std::vector<Group> groups = group_by_length(sequences);
-  const int threads =
-      runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work_ns(sequences, k, 0.2, 4));
-  std::fill_n(log_likelihood, sequences.count(), 0.0);
-  runtime::Interrupt interrupt;
-  Workers workers(job, 0, threads);
-  runtime::parallel_team(threads, [&](runtime::Team& team) {
-    team.for_each(static_cast<Index>(groups.size()), [&](Index g) {
-      interrupt.poll();
-      const Group& group = groups[static_cast<std::size_t>(g)];
-      Worker& worker = workers.of(team);
-      double value[kGroup];
-      bool suspect[kGroup];
-      worker.forward(group, false, value, suspect, [&](const Tile& tile, double* alpha, const double* scale) {
-        // The kernel carries its own copy on, so the track may be normalised in place.
-        for (Index t = 0; t < tile.steps; ++t)
-          for (Index j = 0; j < k; ++j)
-            for (Index l = 0; l < kGroup; ++l) alpha[(t * k + j) * kGroup + l] *= scale[t * kGroup + l];
-        write_rows(tile, alpha, k, filtered);
+  run_by_sequence(
+      job, false, threads_of(n_jobs, sequences, k, 0.2, 4), log_likelihood,
+      [&](Worker& worker, const Group& group, Ends& ends, double* value, bool* slow) {
+        worker.forward(group, false, &ends, value, slow, [&](const Tile& tile, double* alpha, const double* scale) {
+          // The kernel carries its own copy on, so the track may be normalised in place.
+          for (Index t = 0; t < tile.steps; ++t)
+            for (Index j = 0; j < k; ++j)
+              for (Index l = 0; l < kGroup; ++l) alpha[(t * k + j) * kGroup + l] *= scale[t * kGroup + l];
+          write_rows(tile, alpha, k, filtered);
+        });
+      },
+      [&](Worker& worker, const Lane& lane) {
+        return filter_in_log_space(job, worker, lane, filtered + lane.row * k);
       });
-      for (Index l = 0; l < kGroup; ++l) {
-        const Lane& lane = group.lane[l];
-        if (lane.length == 0) continue;
-        log_likelihood[lane.sequence] =
-            suspect[l] ? filter_in_log_space(job, worker, lane, filtered + lane.row * k) : value[l];
-      }
-    });
-  });
 }
 
 double filter_step(VectorView<const double> log_density, VectorView<const double> predicted, double* filtered) {
@@ -503,33 +404,42 @@ Statistics estep(const EmissionSpec& spec, const Observations& x, const Sequence
   const auto emission = make_emission(spec, x);
   const Job job(*emission, sequences, chain);
   const Index k = chain.states;
-  const std::vector<Group> groups = group_by_length(sequences);
-  const int threads =
-      runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work_ns(sequences, k, 0.7, 8));
+  const int threads = threads_of(n_jobs, sequences, k, 0.7, 8);
   Statistics out;
   out.sequences = sequences.count();
   if (spec.family == Family::kLogDensity) out.gamma = Buffer<double>::zeros({x.rows, k});
   double* gamma = out.gamma.size() > 0 ? out.gamma.data() : nullptr;
 
   runtime::Interrupt interrupt;
-  Workers workers(job, groups.empty() ? 0 : groups[0].length(), threads);
-  const auto count = static_cast<Index>(groups.size());
-  const Index partials = runtime::partial_count(count);
-  std::vector<Totals> sums(static_cast<std::size_t>(partials));
-  runtime::parallel_team(threads, [&](runtime::Team& team) {
-    team.for_each(partials, [&](Index p) {
-      const auto [first, last] = runtime::partial_range(count, partials, p);
-      GroupEstep step(job);
-      Totals total;
-      for (Index g = first; g < last; ++g) {
-        interrupt.poll();
-        step.run(groups[static_cast<std::size_t>(g)], workers.of(team), total, gamma);
-      }
-      sums[static_cast<std::size_t>(p)] = std::move(total);
-    });
-  });
-  Totals all = std::move(sums[0]);
-  for (std::size_t p = 1; p < sums.size(); ++p) all.add(sums[p]);
+  Totals all;
+  const std::vector<Lane> left = run_over_segments(
+      job, true, threads,
+      [&](runtime::Team& team, Workers& workers, const Layout&, const std::vector<Group>& groups, Ends& ends,
+          std::vector<unsigned char>& lost) {
+        const auto count = static_cast<Index>(groups.size());
+        const Index partials = runtime::partial_count(count);
+        std::vector<Totals> sums(static_cast<std::size_t>(partials));
+        team.for_each(partials, [&](Index p) {
+          const auto [first, last] = runtime::partial_range(count, partials, p);
+          GroupEstep step(job);
+          Totals total;
+          for (Index g = first; g < last; ++g) {
+            interrupt.poll();
+            step.run(groups[static_cast<std::size_t>(g)], workers.of(team), ends, total, gamma, lost.data());
+          }
+          sums[static_cast<std::size_t>(p)] = std::move(total);
+        });
+        all = std::move(sums[0]);
+        for (std::size_t p = 1; p < sums.size(); ++p) all.add(sums[p]);
+      });
+  if (!left.empty()) {
+    GroupEstep step(job);
+    Worker worker(job, 0);
+    for (const Lane& lane : left) {
+      interrupt.poll();
+      step.run_in_log_space(lane, worker, all, gamma);
+    }
+  }
   out.log_likelihood = all.log_likelihood;
   out.log_space = all.log_space;
   const auto array_of = [](const std::vector<double>& values, Index size) {

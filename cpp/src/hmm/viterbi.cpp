@@ -144,7 +144,9 @@ void viterbi(const EmissionSpec& spec, const Observations& x, const Sequences& s
   Buffer<double> transposed({k, k});
   for (Index i = 0; i < k; ++i)
     for (Index j = 0; j < k; ++j) transposed[j * k + i] = logs.transitions[i * k + j];
-  const std::vector<Group> groups = group_by_length(sequences);
+  const Layout layout(sequences, std::numeric_limits<Index>::max() / 4,
+                      std::vector<bool>(static_cast<std::size_t>(sequences.count()), false));
+  const std::vector<Group> groups = group_by_length(layout.lanes);
   const double rows = static_cast<double>(x.rows), states_count = static_cast<double>(k);
   const int threads = runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads,
                                                 rows * (states_count * states_count * 0.3 + states_count * 3 + 5));

@@ -1,0 +1,232 @@
+// Forward-backward over one group of lanes at a time, with the memory of one thread.
+#pragma once
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "hmm/emission.hpp"
+#include "hmm/groups.hpp"
+#include "mlcore/runtime/parallel.hpp"
+
+namespace mlcore::hmm {
+
+// A normaliser below this may hide a path that log space would keep.
+inline constexpr double kLeastNormaliser = 1e-100;
+inline constexpr double kLargestBeta = 1e290;
+
+/// What all groups share.
+struct Job {
+  const Emission& emission;
+  const Sequences& sequences;
+  const Chain& chain;
+  Buffer<double> backwards;  ///< transitions, transposed
+  Index tile;
+
+  Job(const Emission& e, const Sequences& s, const Chain& c)
+      : emission(e), sequences(s), chain(c), backwards({c.states, c.states}), tile(tile_steps(c.states)) {
+    const Index k = c.states;
+    for (Index i = 0; i < k; ++i)
+      for (Index j = 0; j < k; ++j) backwards[j * k + i] = c.transitions[i * k + j];
+  }
+  const std::int32_t* labels() const noexcept { return sequences.labels.empty() ? nullptr : sequences.labels.data; }
+};
+
+/// Distributions at the cuts, K values each: alpha (sums to one) and beta (any scale) of the row before the cut.
+struct Ends {
+  Ends(Index cuts, Index states)
+      : alpha(Buffer<double>::zeros({cuts, states})),
+        beta(Buffer<double>::zeros({cuts, states})),
+        reached_alpha(Buffer<double>::zeros({cuts, states})),
+        reached_beta(Buffer<double>::zeros({cuts, states})) {}
+  Buffer<double> alpha, beta;                  ///< what the segments start from
+  Buffer<double> reached_alpha, reached_beta;  ///< what their neighbours arrived at
+};
+
+class Worker {
+ public:
+  /// `length`: of the longest lane that backward() will see; 0: forward only, whose memory is one tile.
+  Worker(const Job& job, Index length) : job_(job), k_(job.chain.states), plane_(k_ * kGroup) {
+    const Index track = std::max(length, job.tile);
+    b_ = Buffer<double>({track, plane_});
+    alpha_ = Buffer<double>({track + 1, plane_});  // plane 0: the row before the lane
+    shift_ = Buffer<double>({track, kGroup});
+    normaliser_ = Buffer<double>({track, kGroup});
+    scale_ = Buffer<double>({track + 1, kGroup});
+    carry_ = Buffer<double>::zeros({plane_});
+    initial_ = Buffer<double>({plane_});
+    beta_ = Buffer<double>({2, plane_});  // the second plane is the kernel's
+    terminal_ = Buffer<double>({plane_});
+    posterior_ = Buffer<double>({job.tile, plane_});
+    std::fill_n(scale_.data(), kGroup, 1.0);
+    job.emission.reserve(work_, job.tile);
+  }
+
+  /// log p of the lanes; keep: the tracks stay for backward(). suspect[l] where probability space may have lost a
+  /// path. visit(tile, alpha, scale): alpha_t is alpha * scale. `ends` may be null when nothing is cut.
+  template <class Visit>
+  void forward(const Group& group, bool keep, Ends* ends, double* log_likelihood, bool* suspect, Visit&& visit) {
+    double least[kGroup];
+    std::fill_n(log_likelihood, kGroup, 0.0);
+    std::fill_n(least, kGroup, 1.0);
+    std::fill_n(carry_scale_, kGroup, 0.0);
+    for (Index l = 0; l < kGroup; ++l) set_initial(group.lane[l], l, ends);
+    double* alpha = alpha_.data() + plane_;
+    double* scale = scale_.data() + kGroup;
+    for (Index first = 0; first < group.length(); first += job_.tile) {
+      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
+      const Index at = keep ? first : 0;
+      job_.emission.likelihood(tile, work_, b_.data() + at * plane_, shift_.data() + at * kGroup);
+      ForwardStep step;
+      step.transitions = job_.chain.transitions;
+      step.states = k_;
+      step.steps = tile.steps;
+      step.likelihood = b_.data() + at * plane_;
+      step.initial = first == 0 ? initial_.data() : nullptr;
+      step.carry = carry_.data();
+      step.carry_scale = carry_scale_;
+      step.alpha = alpha + at * plane_;
+      step.sums = normaliser_.data() + at * kGroup;
+      step.scale = scale + at * kGroup;
+      chain_kernels().forward(step);
+      double valid[kGroup];
+      for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
+      chain_kernels().add_log(step.sums, shift_.data() + at * kGroup, tile.steps, valid, log_likelihood, least);
+      for (Index l = 0; l < kGroup; ++l) {
+        const Lane& lane = group.lane[l];
+        const Index last = lane.length - 1 - first;
+        if (lane.length == 0 || last < 0 || last >= tile.steps) continue;
+        for (Index j = 0; j < k_; ++j)
+          last_alpha(l)[j] = step.alpha[(last * k_ + j) * kGroup + l] * step.scale[last * kGroup + l];
+        if (lane.after != kNone) std::copy_n(last_alpha(l), k_, ends->reached_alpha.data() + lane.after * k_);
+      }
+      visit(tile, step.alpha, step.scale);
+    }
+    for (Index l = 0; l < kGroup; ++l) suspect[l] = group.lane[l].length > 0 && !(least[l] >= kLeastNormaliser);
+  }
+  void forward(const Group& group, bool keep, Ends* ends, double* log_likelihood, bool* suspect) {
+    forward(group, keep, ends, log_likelihood, suspect, [](const Tile&, double*, const double*) {});
+  }
+
+  /// Posteriors tile by tile, from the last: visit(tile, first, gamma). weight[l] scales them, 0 leaves the lane out.
+  /// pairs (K x K planes) may be null. False, with `overflowed` set, when a beta left the range.
+  template <class Visit>
+  bool backward(const Group& group, Ends* ends, const double* weight, double* pairs, bool* overflowed, Visit&& visit) {
+    double last[kGroup];
+    Index earliest = group.length() - 1;
+    for (Index l = 0; l < kGroup; ++l) {
+      const Lane& lane = group.lane[l];
+      last[l] = static_cast<double>(lane.length - 1);
+      earliest = std::min(earliest, lane.length - 1);
+      set_terminal(lane, l, ends, weight[l]);
+    }
+    std::copy_n(terminal_.data(), plane_, beta_.data());
+    if (pairs != nullptr && arrivals_.size() == 0) arrivals_ = Buffer<double>({job_.tile, plane_});
+    bool sound = true;
+    for (Index first = (group.length() - 1) / job_.tile * job_.tile; first >= 0; first -= job_.tile) {
+      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
+      BackwardStep step;
+      step.transposed = job_.backwards.data();
+      step.states = k_;
+      step.steps = tile.steps;
+      step.first = first;
+      step.likelihood = b_.data() + first * plane_;
+      step.alpha = alpha_.data() + (first + 1) * plane_;
+      step.scale = scale_.data() + (first + 1) * kGroup;
+      step.earliest_end = earliest;
+      step.ends = last;
+      step.terminal = terminal_.data();
+      step.beta = beta_.data();
+      step.posterior = posterior_.data();
+      step.arrivals = pairs != nullptr ? arrivals_.data() : nullptr;
+      chain_kernels().backward(step);
+      for (Index j = 0; j < k_; ++j)
+        for (Index l = 0; l < kGroup; ++l)
+          if (!(beta_[j * kGroup + l] < kLargestBeta)) {
+            overflowed[l] = true;
+            sound = false;
+          }
+      if (!sound) return false;
+      // Pairs (t - 1, t): the tracks of alpha start one row early.
+      if (pairs != nullptr)
+        chain_kernels().add_outer(alpha_.data() + first * plane_, k_, arrivals_.data(), k_, tile.steps, pairs);
+      visit(tile, first, posterior_.data());
+    }
+    for (Index l = 0; l < kGroup; ++l)
+      if (group.lane[l].before != kNone)
+        for (Index j = 0; j < k_; ++j) ends->reached_beta[group.lane[l].before * k_ + j] = beta_[j * kGroup + l];
+    return true;
+  }
+
+  /// Log-densities of one lane (length x K), labels applied.
+  Buffer<double> log_density(const Lane& lane) {
+    Buffer<double> out({lane.length, k_});
+    Group alone;
+    alone.lane[0] = lane;
+    for (Index first = 0; first < lane.length; first += job_.tile) {
+      const Tile tile = tile_of(alone, first, job_.tile, job_.labels());
+      job_.emission.log_density(tile, work_, posterior_.data());
+      apply_labels(tile, k_, posterior_.data());
+      for (Index t = 0; t < tile.steps; ++t)
+        for (Index j = 0; j < k_; ++j) out[(first + t) * k_ + j] = posterior_[(t * k_ + j) * kGroup];
+    }
+    return out;
+  }
+
+  Workspace& workspace() noexcept { return work_; }
+  Buffer<double>& tile_track() noexcept { return posterior_; }
+
+ private:
+  double* last_alpha(Index l) noexcept {
+    if (last_alpha_.size() == 0) last_alpha_ = Buffer<double>({kGroup, k_});
+    return last_alpha_.data() + l * k_;
+  }
+
+  void set_initial(const Lane& lane, Index l, const Ends* ends) {
+    const double* before = lane.before != kNone && !lane.cold ? ends->alpha.data() + lane.before * k_ : nullptr;
+    for (Index j = 0; j < k_; ++j) {
+      double value = lane.cold ? 1.0 / static_cast<double>(k_) : job_.chain.start[j];
+      if (before != nullptr) {
+        value = 0;
+        for (Index i = 0; i < k_; ++i) value += before[i] * job_.chain.transitions[i * k_ + j];
+      }
+      initial_[j * kGroup + l] = value;
+      alpha_[j * kGroup + l] = before != nullptr ? before[j] : 0.0;
+    }
+  }
+  void set_terminal(const Lane& lane, Index l, const Ends* ends, double weight) {
+    const double* beta = lane.after != kNone ? ends->beta.data() + lane.after * k_ : nullptr;
+    double scale = weight;
+    if (beta != nullptr && weight != 0) {
+      double sum = 0;
+      for (Index j = 0; j < k_; ++j) sum += beta[j] * last_alpha(l)[j];
+      scale = sum > 0 ? weight / sum : 0.0;
+    }
+    for (Index j = 0; j < k_; ++j) terminal_[j * kGroup + l] = scale * (beta != nullptr ? beta[j] : 1.0);
+  }
+
+  const Job& job_;
+  Index k_, plane_;
+  Buffer<double> b_, alpha_, shift_, normaliser_, scale_, carry_, initial_, beta_, terminal_, posterior_, arrivals_;
+  Buffer<double> last_alpha_;
+  double carry_scale_[kGroup] = {};
+  Workspace work_;
+};
+
+/// One worker a thread, made when first needed.
+class Workers {
+ public:
+  Workers(const Job& job, Index length, int threads)
+      : job_(job), length_(length), workers_(static_cast<std::size_t>(threads)) {}
+  Worker& of(const runtime::Team& team) {
+    auto& worker = workers_[static_cast<std::size_t>(team.member())];
+    if (!worker) worker = std::make_unique<Worker>(job_, length_);
+    return *worker;
+  }
+
+ private:
+  const Job& job_;
+  Index length_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace mlcore::hmm
