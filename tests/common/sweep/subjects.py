@@ -236,6 +236,8 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         value = value.tocsr().copy()
         value.sum_duplicates()
         yield from flatten({"data": value.data, "indices": value.indices, "indptr": value.indptr}, path)
+    elif isinstance(value, np.ndarray) and value.dtype == object and value.ndim == 0:
+        yield from flatten(value.item(), path)
     elif (isinstance(value, np.ndarray) and value.dtype == object) or isinstance(value, list | tuple):
         for i, item in enumerate(value):
             yield from flatten(item, f"{path}[{i}]")

@@ -1,0 +1,221 @@
+"""Fitted trees as arrays: prediction, importances, tables, JSON and pictures.
+
+A tree is a dict of arrays with one element a node, in pre-order: the left child of node i is node i + 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core
+
+__all__ = ["NODE_FIELDS", "TreeList", "draw_tree"]
+
+Tree = dict[str, npt.NDArray[Any]]
+
+#: Arrays of a tree and their types; ``bitsets`` has a row for each categorical split, not one for each node.
+NODE_FIELDS: dict[str, str] = {
+    "feature": "i4",
+    "threshold": "f8",
+    "bin": "i4",
+    "missing_left": "u1",
+    "left": "i4",
+    "right": "i4",
+    "value": "f8",
+    "gain": "f8",
+    "count": "i8",
+    "cover": "f8",
+    "depth": "i4",
+    "is_cat": "u1",
+    "bitset_index": "i4",
+}
+# The native forms, with the number of trees they hold. They are no part of a model: a prediction must not
+# change it, and pickles hold arrays only.
+_forests: WeakKeyDictionary[TreeList, tuple[int, Any]] = WeakKeyDictionary()
+_IMPORTANCES = ("gain", "split", "cover")
+
+
+class TreeList:
+    """The trees of a model: iteration after iteration, and within one output after output.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Trees of an iteration.
+    trees : list of dict
+        Used as it is, not copied.
+    """
+
+    def __init__(self, n_outputs: int, trees: list[Tree] | None = None) -> None:
+        self.n_outputs = n_outputs
+        self.trees: list[Tree] = [] if trees is None else trees
+
+    def __len__(self) -> int:
+        return len(self.trees)
+
+    @property
+    def n_iterations(self) -> int:
+        return len(self.trees) // self.n_outputs
+
+    def outputs(self) -> npt.NDArray[np.int32]:
+        """The output of each tree."""
+        return np.tile(np.arange(self.n_outputs, dtype=np.int32), self.n_iterations)
+
+    @property
+    def forest(self) -> Any:
+        """The native form of all trees, made at first use."""
+        made = _forests.get(self)
+        if made is None or made[0] != len(self.trees):
+            made = (len(self.trees), _core.tree.Forest(self.trees, self.outputs(), self.n_outputs))
+            _forests[self] = made
+        return made[1]
+
+    def add_to(
+        self, raw: npt.NDArray[np.float64], X: npt.NDArray[Any], first: int, last: int, threads: int
+    ) -> None:
+        """Add the values of the iterations first ... last - 1 to raw, of shape (n_outputs, n_rows)."""
+        if last > first:
+            self.forest.predict_raw(X, raw, first * self.n_outputs, last * self.n_outputs, threads)
+
+    def apply(self, X: npt.NDArray[Any], threads: int) -> npt.NDArray[np.int32]:
+        """Node numbers of the leaves, of shape (n_rows, n_trees)."""
+        leaves: npt.NDArray[np.int32] = self.forest.apply(X, 0, len(self.trees), threads)
+        return leaves
+
+    def importance(self, kind: str, n_features: int) -> npt.NDArray[np.float64]:
+        """Sums over all splits of a feature: of their gains, of ones, or of the Hessians they divide."""
+        if kind not in _IMPORTANCES:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, _IMPORTANCES))}; got {kind!r}.")
+        total = np.zeros(n_features)
+        for tree in self.trees:
+            inner = tree["feature"] >= 0
+            amount = None if kind == "split" else tree[kind][inner]
+            total += np.bincount(tree["feature"][inner], weights=amount, minlength=n_features)
+        return total
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All trees in one struct of arrays; ``tree`` and ``node`` say where an element belongs."""
+        sizes = [tree["feature"].size for tree in self.trees]
+        joined = {
+            name: np.concatenate([tree[name] for tree in self.trees] or [np.empty(0, dtype)]).astype(dtype)
+            for name, dtype in NODE_FIELDS.items()
+        }
+        joined["tree"] = np.repeat(np.arange(len(sizes)), sizes)
+        joined["node"] = np.concatenate([np.arange(size) for size in sizes] or [np.empty(0, np.int64)])
+        joined["output"] = np.repeat(self.outputs(), sizes)
+        return joined
+
+    def frame(self, names: Sequence[str]) -> Any:
+        """The same as a pandas DataFrame, one row a node."""
+        import pandas as pd
+
+        arrays = self.arrays()
+        inner = arrays["feature"] >= 0
+        places = np.where(inner, arrays["feature"], 0)
+        frame = pd.DataFrame(
+            {
+                "tree": arrays["tree"],
+                "iteration": arrays["tree"] // self.n_outputs,
+                "output": arrays["output"],
+                "node": arrays["node"],
+                "depth": arrays["depth"],
+                "feature": _where(inner, np.asarray(names, dtype=object)[places]),
+                "threshold": np.where(inner & (arrays["is_cat"] == 0), arrays["threshold"], np.nan),
+                "categories_left": self._left_categories(),
+                "missing_left": np.where(inner, arrays["missing_left"] != 0, False),
+                "left": arrays["left"],
+                "right": arrays["right"],
+                "gain": arrays["gain"],
+                "cover": arrays["cover"],
+                "count": arrays["count"],
+                "value": arrays["value"],
+            }
+        )
+        return frame
+
+    def _left_categories(self) -> list[tuple[int, ...] | None]:
+        found: list[tuple[int, ...] | None] = []
+        for tree in self.trees:
+            for node in range(tree["feature"].size):
+                if not tree["is_cat"][node]:
+                    found.append(None)
+                    continue
+                words = tree["bitsets"][tree["bitset_index"][node]]
+                bits = np.unpackbits(words.view(np.uint8), bitorder="little")
+                found.append(tuple(int(code) for code in np.flatnonzero(bits)))
+        return found
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain lists; infinite thresholds as text, which JSON has no number for."""
+        return [
+            {
+                name: [_number(value) for value in tree[name].tolist()]
+                for name in (*NODE_FIELDS, "bitsets")
+                if name in tree
+            }
+            for tree in self.trees
+        ]
+
+    @classmethod
+    def from_json(cls, n_outputs: int, saved: list[dict[str, Any]]) -> TreeList:
+        trees: list[Tree] = []
+        for one in saved:
+            tree: Tree = {name: np.array(one[name], dtype=dtype) for name, dtype in NODE_FIELDS.items()}
+            tree["bitsets"] = np.array(one["bitsets"], dtype=np.uint32).reshape(-1, 8)
+            trees.append(tree)
+        return cls(n_outputs, trees)
+
+
+def _number(value: Any) -> Any:
+    return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _where(mask: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    chosen = values.copy()
+    chosen[~mask] = None
+    return chosen
+
+
+def _places(tree: Tree) -> npt.NDArray[np.float64]:
+    """Where the nodes are drawn: leaves at 0, 1, 2, ... from the left, the others between their children."""
+    n = tree["feature"].size
+    x = np.zeros(n)
+    leaf = 0
+    for node in range(n):
+        if tree["feature"][node] < 0:
+            x[node], leaf = leaf, leaf + 1
+    for node in range(n - 1, -1, -1):
+        if tree["feature"][node] >= 0:
+            x[node] = (x[tree["left"][node]] + x[tree["right"][node]]) / 2
+    return x
+
+
+def draw_tree(tree: Tree, names: Sequence[str], axes: Any, precision: int) -> None:
+    """Boxes and lines of one tree on matplotlib axes."""
+    x, y = _places(tree), -tree["depth"].astype(float)
+    for node in range(x.size):
+        inner = tree["feature"][node] >= 0
+        if inner:
+            for child, word in ((tree["left"][node], "yes"), (tree["right"][node], "no")):
+                axes.plot([x[node], x[child]], [y[node], y[child]], color="0.6", lw=1, zorder=1)
+                middle = (x[node] + x[child]) / 2, (y[node] + y[child]) / 2
+                axes.text(*middle, word, fontsize=7, color="0.4", ha="center")
+            name = names[tree["feature"][node]]
+            if tree["is_cat"][node]:
+                rule = f"{name} in set {tree['bitset_index'][node]}"
+            else:
+                rule = f"{name} <= {tree['threshold'][node]:.{precision}g}"
+            text = f"{rule}\ngain {tree['gain'][node]:.{precision}g}\nrows {tree['count'][node]}"
+        else:
+            text = f"{tree['value'][node]:.{precision}g}\nrows {tree['count'][node]}"
+        colour = "#dbe9f6" if inner else "#e5f5e0"
+        box = {"boxstyle": "round", "fc": colour, "ec": "0.5"}
+        axes.text(x[node], y[node], text, ha="center", va="center", fontsize=7, bbox=box, zorder=2)
+    axes.set_xlim(x.min() - 0.7, x.max() + 0.7)
+    axes.set_ylim(y.min() - 0.5, 0.5)
+    axes.set_axis_off()
