@@ -345,3 +345,58 @@ def test_best_of_several_starts_is_taken():
     )
     assert not starts
     np.testing.assert_allclose(fitted.cluster_centers_, good, atol=0.5)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_every_step_draws_its_own_rows_with_their_weights(container):
+    # Row i is the i-th unit vector: the only centre shows how often every row was drawn.
+    weights = np.random.default_rng(0).uniform(1, 3, size=200)
+    common = {"n_init": 1, "max_no_improvement": None, "reassignment_ratio": 0, "random_state": 0}
+    fitted = MiniBatchKMeans(1, init=np.zeros((1, 200)), batch_size=20, max_iter=1, **common)
+    fitted.fit(container(np.eye(200)), sample_weight=weights)
+    drawn = fitted.cluster_centers_[0] * fitted._counts[0] / weights
+    np.testing.assert_allclose(drawn, drawn.round(), atol=1e-9)
+    assert drawn.sum() == pytest.approx(200)
+    assert 100 < np.count_nonzero(drawn.round()) < 160  # 126 expected; ten times the same 20 rows: 20 at most
+
+
+def test_a_batch_as_large_as_the_data_is_the_data():
+    X = rows(70)
+    fitted = MiniBatchKMeans(1, init=X[:1], n_init=1, batch_size=70, max_iter=1).fit(X)
+    assert fitted.n_steps_ == 1
+    np.testing.assert_allclose(fitted.cluster_centers_[0], X.mean(axis=0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("parameters", [{"tol": 1e-3}, {"tol": 0.0, "max_no_improvement": 5}], ids=str)
+def test_the_first_batch_is_no_reason_to_stop(parameters):
+    # Every row lies on a centre: no move, no inertia, from the first step on.
+    centers = np.array([[0.0, 0], [8, 0]])
+    X = np.repeat(centers, 50, axis=0)
+    limits = {"max_no_improvement": None, "max_iter": 100, "batch_size": 10, "n_init": 1}
+    fitted = MiniBatchKMeans(2, init=centers, **limits | parameters).fit(X)
+    # by the tolerance at once; else the second step sets the minimum, and five more do not lower it
+    assert fitted.n_steps_ == (2 if parameters["tol"] else 7)
+
+
+def test_a_centre_at_the_limit_is_not_starved():
+    X = np.zeros((6, 1))
+    centers = np.array([[0.0], [1e3]])
+    for weight, moved in ((50.0, 0), (49.0, 1)):  # the batch makes 94 into 100
+        step = _core.cluster.minibatch_step(X, None, centers, np.array([94, weight]), 10**6, 0.5, 3, 0, 1)
+        assert step[4] == moved
+
+
+def test_no_more_centres_move_than_there_are_rows_with_weight():
+    X = rows(50)
+    weights = np.zeros(50)
+    weights[[4, 9]] = 1
+    centers = np.concatenate([X[4:5], np.full((5, 3), 1e3) + np.arange(5)[:, None]])
+    step = _core.cluster.minibatch_step(X, weights, centers, np.zeros(6), 0, 0.5, 3, 0, 1)
+    assert step[4] == 2
+
+
+def test_another_step_moves_starved_centres_to_other_rows():
+    X = rows(50)
+    centers, counts = np.array([[0.0, 0, 0], [1e3, 0, 0]]), np.array([100.0, 0.1])
+    found = [_core.cluster.minibatch_step(X, None, centers, counts, 10**6, 0.5, 3, n, 1)[0] for n in range(8)]
+    assert len({tuple(after[1]) for after in found}) > 3

@@ -128,3 +128,8 @@ def test_distinct_rows_survives_what_cannot_be_ordered():
     unsorted = (np.ones(4), np.array([1, 0, 0, 1], dtype=np.int32), np.array([0, 2, 4], dtype=np.int32), 2)
     rows, _ = _core.cluster.distinct_rows(unsorted, None)
     np.testing.assert_array_equal(rows, [0, 1])
+    # the same entries twice, each column stored in two parts: nothing is merged where nothing can be ordered
+    halves = (np.ones(4), np.zeros(4, dtype=np.int32), np.array([0, 2, 4], dtype=np.int32), 2)
+    rows, merged = _core.cluster.distinct_rows(halves, None)
+    np.testing.assert_array_equal(rows, [0, 1])
+    np.testing.assert_array_equal(merged, [1, 1])

@@ -6,7 +6,7 @@ import pytest
 from mlcore import _core
 
 # Larger than one block (256 KiB), with a last block that is not full.
-SHAPES = [(1, 1), (3, 5), (1, 90_001), (90_001, 1), (10_001, 9), (9, 10_001), (317, 301)]
+SHAPES = [(1, 1), (3, 5), (1, 90_001), (90_001, 1), (10_001, 9), (9, 10_001), (317, 301), (3, 70_001)]
 
 
 def layouts(X):
@@ -14,10 +14,14 @@ def layouts(X):
     wide[:] = np.nan  # what lies between the entries must not be looked at
     strided = wide[::2, ::3]
     strided[:] = X
+    frame = np.full((X.shape[0] + 2, X.shape[1] + 3), np.nan, dtype=X.dtype)
+    window = frame[1:-1, 1:-2]
+    window[:] = X
     return {
         "C": X.copy(),
         "F": np.asfortranarray(X),
         "strided": strided,
+        "window": window,
         "backwards": X.copy()[::-1, ::-1],
         "transposed": X.T.copy().T,
     }

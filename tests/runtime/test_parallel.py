@@ -152,6 +152,36 @@ def test_more_threads_than_the_system_gives():
     assert done.stdout.strip() == f"{[2000, 1] * 3} 0"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/task")
+def test_threads_of_the_pool_take_no_signals():
+    """They are for the threads of the program: one of ours might be the only one to get the Ctrl-C."""
+    code = """
+import os, signal
+from mlcore import _core
+before = set(os.listdir("/proc/self/task"))
+assert _core._testing.team(3, 2, 8).size == 3
+ours = set(os.listdir("/proc/self/task")) - before
+assert len(ours) == 2, ours
+for task in ours:
+    with open(f"/proc/self/task/{task}/status") as file:
+        blocked = next(int(line.split()[1], 16) for line in file if line.startswith("SigBlk"))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD, signal.SIGUSR1):
+        assert blocked >> (number - 1) & 1, number
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+def test_blocks_above_one_that_failed_are_skipped():
+    blocks = 20_000  # a fifth of a second of work, if nobody says stop
+    for _ in range(10):  # the thread with block 0 may be off the processor for so long; not every time
+        report = testing.team(3, 1, blocks, [(0, 0)], work_us=20)
+        assert report.error == "block 0"
+        if report.entered[0] < blocks:
+            return
+    raise AssertionError("all blocks ran after the first had failed")
+
+
 def test_concurrent_teams_of_python_threads():
     values = np.random.default_rng(0).standard_normal(20_000)
     expected = testing.reduce_ordered(values, 7, 1)
