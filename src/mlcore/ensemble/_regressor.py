@@ -83,7 +83,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
     >>> X = np.linspace(-3, 3, 200).reshape(-1, 1)
     >>> y = np.sin(1.5 * X[:, 0])
     >>> model = HistGradientBoostingRegressor(max_iter=200).fit(X, y)
-    >>> model.score(X, y) > 0.99
+    >>> model.score(X, y) > 0.98
     True
     """
 
