@@ -148,9 +148,12 @@ class CategoryCodes:
 
     @classmethod
     def from_categories(
-        cls, is_categorical: npt.NDArray[np.bool_], categories: list[npt.NDArray[Any]]
+        cls,
+        is_categorical: npt.NDArray[np.bool_],
+        categories: list[npt.NDArray[Any]],
+        names: npt.NDArray[Any] | None,
     ) -> CategoryCodes:
-        """The same tables again, from a saved model."""
+        """The same tables again, from a saved model; ``names`` are those of all columns."""
         codes = cls(is_categorical)
         codes.categories = categories
         codes._encoder = cls._new_encoder([found if found.size else np.array([0.0]) for found in categories])
@@ -158,6 +161,8 @@ class CategoryCodes:
         for j, found in enumerate(categories):
             example[0, j] = found[0] if found.size else 0.0
         codes._encoder.fit(example)
+        if names is not None:
+            codes._encoder.feature_names_in_ = names[is_categorical]
         return codes
 
     def counts(self) -> npt.NDArray[np.int32]:

@@ -105,7 +105,9 @@ def model_from_json(cls: type[_M], saved: Any) -> _M:
     if "categories" in saved:
         model.is_categorical_ = np.array(saved["is_categorical"], dtype=bool)
         categories = [_array(found) for found in saved["categories"]]
-        model._codes = CategoryCodes.from_categories(model.is_categorical_, categories)
+        model._codes = CategoryCodes.from_categories(
+            model.is_categorical_, categories, getattr(model, "feature_names_in_", None)
+        )
     model._loss = model._make_loss()
     restored: _M = model
     return restored
