@@ -67,13 +67,20 @@ py::dict combine(const py::dict& a, const py::dict& b) {
   return out;
 }
 
+/// Rows x K for a result that is written for every row of a sequence: zeros only where some row is in none.
+Buffer<double> rows_of_sequences(const hmm::Sequences& sequences, Index rows, Index k) {
+  const auto& offsets = sequences.offsets;
+  const bool all = offsets.size > 0 && offsets[0] == 0 && offsets[offsets.size - 1] == rows;
+  return all ? Buffer<double>({rows, k}) : Buffer<double>::zeros({rows, k});
+}
+
 py::tuple posteriors(const py::tuple& emission, const py::object& X, const Array<std::int64_t>& offsets,
                      const Array<double>& startprob, const Array<double>& transmat, const OptionalLabels& labels,
                      int n_threads) {
   const HmmEmission e(emission, X);
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
-  Buffer<double> log_likelihood({sequences.count()}), gamma = Buffer<double>::zeros({e.x.rows, chain.states});
+  Buffer<double> log_likelihood({sequences.count()}), gamma = rows_of_sequences(sequences, e.x.rows, chain.states);
   {
     const py::gil_scoped_release nogil;
     hmm::posteriors(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), gamma.data());
@@ -87,7 +94,7 @@ py::tuple filter(const py::tuple& emission, const py::object& X, const Array<std
   const HmmEmission e(emission, X);
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, {});
-  Buffer<double> log_likelihood({sequences.count()}), filtered = Buffer<double>::zeros({e.x.rows, chain.states});
+  Buffer<double> log_likelihood({sequences.count()}), filtered = rows_of_sequences(sequences, e.x.rows, chain.states);
   {
     const py::gil_scoped_release nogil;
     hmm::filter(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), filtered.data());

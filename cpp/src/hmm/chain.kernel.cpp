@@ -8,8 +8,12 @@
 // multiply-adds for kGroup observations, the elements of A being broadcast from memory. a_t stays unnormalised and is
 // divided by c_t only inside the next step: the division is then off the chain of dependent operations.
 //
-// Up to kStatic states the planes stay in registers; above, targets go in blocks of equal size <= kBlock, so that a
-// block's accumulators cover the latency of two multiply-add pipes.
+// Up to kStaticStates states the planes stay in registers; above, targets go in blocks of equal size <= kBlock, so that
+// a block's accumulators cover the latency of two multiply-add pipes.
+#if MLCORE_ISA_LEVEL >= 3
+#include <immintrin.h>
+#endif
+
 #include "hmm/chain.kernels.hpp"
 #include "hmm/transpose.hpp"
 #include "mlcore/num/vector_math.hpp"
@@ -18,8 +22,10 @@ namespace mlcore::MLCORE_ISA_NAMESPACE {
 namespace {
 
 using hmm::BackwardStep;
+using hmm::Edges;
 using hmm::ForwardStep;
 using hmm::kGroup;
+using hmm::TraceStep;
 using hmm::ViterbiStep;
 
 using V = Vec<double>;
@@ -32,7 +38,6 @@ constexpr int kBlock = 8;
 constexpr int kTileRows = 2;
 #endif
 constexpr int kTileCols = 4;
-constexpr int kStatic = 8;
 
 struct SumProduct {
   static MLCORE_INLINE V start(V v, double a) noexcept { return v * a; }
@@ -110,6 +115,21 @@ MLCORE_INLINE void mix(const double* a, Index states, const double* in, double* 
   }
 }
 
+// The same along edges; one without edges gets `none`.
+template <class Semiring>
+MLCORE_INLINE void mix_edges(const Edges& edges, Index states, const double* in, double* out, double none) noexcept {
+  for (Index j = 0; j < states; ++j) {
+    Index e = edges.first[j];
+    const Index last = edges.first[j + 1];
+    V value = broadcast(none);
+    if (e < last) {
+      value = Semiring::start(load(in + edges.other[e] * kGroup), edges.value[e]);
+      for (++e; e < last; ++e) value = Semiring::join(value, load(in + edges.other[e] * kGroup), edges.value[e]);
+    }
+    store(out + j * kGroup, value);
+  }
+}
+
 MLCORE_INLINE V inverse_or_zero(V c) noexcept { return c > 0.0 ? 1.0 / c : V{}; }
 
 // ---- forward ----
@@ -173,7 +193,10 @@ void forward_any(const ForwardStep& s) noexcept {
           sum += value;
         }
       } else {
-        mix<SumProduct>(s.transitions, k, before, alpha);
+        if (s.into != nullptr)
+          mix_edges<SumProduct>(*s.into, k, before, alpha, 0.0);
+        else
+          mix<SumProduct>(s.transitions, k, before, alpha);
         Index j = 0;
         for (; j + 1 < k; j += 2) {
           const V even = load(alpha + j * kGroup) * (load(b + j * kGroup) * scale);
@@ -287,13 +310,12 @@ void backward_any(const BackwardStep& s) noexcept {
         double* arrivals = s.arrivals + t * plane + p;
         for (Index j = 0; j < k; ++j) store(arrivals + j * kGroup, load(posterior + j * kGroup) * earlier);
       }
-      // beta_t is needed until its posterior is made, so the product goes through a plane on the stack or in blocks.
-      const Index blocks = (k + kBlock - 1) / kBlock;
+      // beta_t is needed until its posterior is made, so the product goes through a spare plane.
       double* spare = s.beta + plane + p;
-      for (Index q = 0; q < blocks; ++q) {
-        const Index first = k * q / blocks, last = k * (q + 1) / blocks;
-        mix_some<SumProduct>(last - first, s.transposed + first, k, posterior, spare + first * kGroup);
-      }
+      if (s.out_of != nullptr)
+        mix_edges<SumProduct>(*s.out_of, k, posterior, spare, 0.0);
+      else
+        mix<SumProduct>(s.transposed, k, posterior, spare);
       for (Index j = 0; j < k; ++j) {
         const V u = load(beta + j * kGroup) * scale;
         store(posterior + j * kGroup, load(alpha + j * kGroup) * u);
@@ -371,7 +393,10 @@ void viterbi_any(const ViterbiStep& s) noexcept {
         for (Index j = 0; j < k; ++j)
           store(delta + j * kGroup, load(s.initial + j * kGroup + p) + load(b + j * kGroup));
       } else {
-        mix<MaxPlus>(s.log_transitions, k, before, delta);
+        if (s.into != nullptr)
+          mix_edges<MaxPlus>(*s.into, k, before, delta, -__builtin_inf());
+        else
+          mix<MaxPlus>(s.log_transitions, k, before, delta);
         for (Index j = 0; j < k; ++j) store(delta + j * kGroup, load(delta + j * kGroup) + load(b + j * kGroup));
       }
       before = delta;
@@ -401,6 +426,50 @@ void viterbi(const ViterbiStep& s) noexcept {
       return viterbi_static<8>(s);
     default:
       return viterbi_any(s);
+  }
+}
+
+using I = IntVec<double>;
+
+MLCORE_INLINE V gather(const double* base, I index) noexcept {
+#if MLCORE_ISA_LEVEL == 4
+  return reinterpret_cast<V>(_mm512_i64gather_pd(reinterpret_cast<__m512i>(index), base, 8));
+#elif MLCORE_ISA_LEVEL == 3
+  return reinterpret_cast<V>(_mm256_i64gather_pd(base, reinterpret_cast<__m256i>(index), 8));
+#else
+  V out;
+  for (int l = 0; l < kPart; ++l) out[l] = base[index[l]];
+  return out;
+#endif
+}
+
+void trace(const TraceStep& s) noexcept {
+  const Index k = s.states;
+  for (Index p = 0; p < kGroup; p += kPart) {
+    I state, last;
+    for (int l = 0; l < kPart; ++l) {
+      state[l] = s.state[p + l];
+      last[l] = s.last[p + l];
+    }
+    for (Index t = s.steps - 1; t >= 0; --t) {
+      std::int64_t* path = s.path + t * kGroup + p;
+      for (int l = 0; l < kPart; ++l) path[l] = state[l];
+      const double* scores = t > 0 ? s.delta + (t - 1) * k * kGroup : s.before;
+      if (scores == nullptr) break;
+      const I row = state * static_cast<std::int64_t>(k);
+      V best = load(scores + p) + gather(s.into, row);
+      I from{};
+      for (Index i = 1; i < k; ++i) {
+        const V candidate = load(scores + i * kGroup + p) + gather(s.into + i, row);
+        const I better = candidate > best;
+        best = better ? candidate : best;
+        from = better ? I{} + static_cast<std::int64_t>(i) : from;
+      }
+      // A lane that ends earlier keeps its last state.
+      const I begun = (I{} + static_cast<std::int64_t>(t)) <= last;
+      state = begun ? from : state;
+    }
+    for (int l = 0; l < kPart; ++l) s.state[p + l] = state[l];
   }
 }
 
@@ -475,6 +544,20 @@ void add_outer(const double* u, Index m, const double* v, Index n, Index steps, 
       }
     }
   }
+}
+
+void add_outer_edges(const double* u, const double* v, const Edges& out_of, Index states, Index steps,
+                     double* sums) noexcept {
+  const Index plane = states * kGroup;
+  for (Index i = 0; i < states; ++i)
+    for (Index e = out_of.first[i]; e < out_of.first[i + 1]; ++e)
+      for (Index p = 0; p < kGroup; p += kPart) {
+        const double* left = u + i * kGroup + p;
+        const double* right = v + out_of.other[e] * kGroup + p;
+        V sum = load(sums + e * kGroup + p);
+        for (Index t = 0; t < steps; ++t) sum += load(left + t * plane) * load(right + t * plane);
+        store(sums + e * kGroup + p, sum);
+      }
 }
 
 void add_log(const double* sums, const double* shift, Index steps, const double* valid, double* log_likelihood,
@@ -555,8 +638,8 @@ void fold(const double* sums, Index count, double* out) noexcept {
   }
 }
 
-constexpr hmm::ChainKernels kTable{forward,        backward,       viterbi,      add_outer, add_log,
-                                   interleave_f64, interleave_f32, deinterleave, fold};
+constexpr hmm::ChainKernels kTable{forward, backward,       viterbi,        trace,        add_outer, add_outer_edges,
+                                   add_log, interleave_f64, interleave_f32, deinterleave, fold};
 
 }  // namespace
 

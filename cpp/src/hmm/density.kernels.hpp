@@ -32,15 +32,21 @@ struct DensityKernels {
   void (*exponentiate)(double* l, Index states, Index steps, const double* valid, double* shift) noexcept;
   /// b_j = sum over m of c_jm, tracks of states * parts and of states.
   void (*add_parts)(const double* c, Index states, Index parts, Index steps, double* b) noexcept;
+  /// b <- log b + shift, `planes` planes.
+  void (*to_logs)(double* b, const double* shift, Index planes) noexcept;
   /// c_jm <- c_jm g_j / b_j, 0 where b_j is 0.
   void (*share)(double* c, const double* b, const double* g, Index states, Index parts, Index steps) noexcept;
-  /// out_j = table[x * states + j] of the lane's symbol x = symbols[lane][t]; `flat` (K values) for x < 0; 0 from
-  /// counts[lane] on. shift likewise from shifts[x]; null shifts: no shift.
+  /// out_j = table[x * states + j] and shift = shifts[x] of the lane's symbol x = symbols[lane][t]. Two rows follow
+  /// those of the M symbols: x = M stands for missing (negative symbols), M + 1 for beyond the lane's count. The table
+  /// is padded by kGroup values. shift may be null.
   void (*look_up)(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* table,
-                  const double* flat, const double* shifts, Index states, double* out, double* shift) noexcept;
-  /// table[x * states + j] += g_j of the lane's symbol; negative symbols go to `missing`.
+                  const double* shifts, Index count, Index states, double* out, double* shift) noexcept;
+  /// table[x * stride + j] += g_j likewise; stride is a multiple of kGroup.
   void (*add_symbols)(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* g,
-                      Index states, double* table, double* missing) noexcept;
+                      Index count, Index states, Index stride, double* table) noexcept;
+  /// Track of count + 1: 1 and the indicators of the symbols.
+  void (*indicate)(const std::int64_t* const* symbols, const Index* counts, Index steps, Index count,
+                   double* out) noexcept;
 };
 
 }  // namespace mlcore::hmm

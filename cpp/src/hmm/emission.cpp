@@ -86,20 +86,20 @@ class Tabulated final : public Emission {
   const double* table_;
 };
 
-/// One of M symbols. The likelihoods come from a table that is exponentiated once, not once an observation.
+/// One of M symbols. The likelihoods come from a table that is exponentiated once, not once an observation. Counts of
+/// few symbols are sums of outer products with their indicators, those of many go to the rows of a table.
 class Categorical final : public Emission {
  public:
   Categorical(const EmissionSpec& spec, const Observations& x)
       : Emission(spec.states),
         symbols_(x.symbols),
         count_(spec.parts),
-        logs_({count_, states()}),
-        table_({count_, states()}),
-        shifts_({count_}),
-        flat_({states()}),
-        flat_logs_(Buffer<double>::zeros({states()})) {
+        stride_(round_up(spec.states, kGroup)),
+        logs_(Buffer<double>::zeros({(count_ + 2) * states() + kGroup})),
+        table_(Buffer<double>::zeros({(count_ + 2) * states() + kGroup})),
+        shifts_(Buffer<double>::zeros({count_ + 2})) {
     const Index k = states();
-    std::fill(flat_.begin(), flat_.end(), 1.0);
+    std::fill_n(table_.data() + count_ * k, k, 1.0);  // a missing symbol
     for (Index m = 0; m < count_; ++m) {
       double most = 0.0;
       for (Index j = 0; j < k; ++j) most = std::max(most, spec.probabilities[j * count_ + m]);
@@ -112,44 +112,58 @@ class Categorical final : public Emission {
     }
   }
 
-  void reserve(Workspace&, Index) const override {}
+  void reserve(Workspace& work, Index steps) const override {
+    if (is_small()) work.features = Buffer<double>({steps, count_ + 1, kGroup});
+  }
   void log_density(const Tile& tile, Workspace&, double* out) const override {
-    look_up(tile, logs_.data(), flat_logs_.data(), nullptr, out, nullptr);
+    look_up(tile, logs_.data(), out, nullptr);
   }
   void likelihood(const Tile& tile, Workspace& work, double* b, double* shift) const override {
     if (tile.labels != nullptr) return Emission::likelihood(tile, work, b, shift);
-    look_up(tile, table_.data(), flat_.data(), shifts_.data(), b, shift);
+    look_up(tile, table_.data(), b, shift);
   }
-  Index cols() const noexcept override { return 0; }
-  Index plain() const noexcept override { return (count_ + 1) * states(); }
-  void add(const Tile& tile, Workspace&, const double* gamma, Sums& sums) const override {
+  Index cols() const noexcept override { return is_small() ? count_ + 1 : 0; }
+  Index plain() const noexcept override { return is_small() ? 0 : (count_ + 2) * stride_; }
+  void add(const Tile& tile, Workspace& work, const double* gamma, Sums& sums) const override {
     const std::int64_t* streams[kGroup];
     for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
-    density_kernels().add_symbols(streams, tile.count, tile.steps, gamma, states(), sums.plain.data(),
-                                  sums.plain.data() + count_ * states());
+    if (is_small()) {
+      density_kernels().indicate(streams, tile.count, tile.steps, count_, work.features.data());
+      chain_kernels().add_outer(gamma, states(), work.features.data(), count_ + 1, tile.steps, sums.lanes.data());
+    } else {
+      density_kernels().add_symbols(streams, tile.count, tile.steps, gamma, count_, states(), stride_,
+                                    sums.plain.data());
+    }
   }
-  void finish(const Buffer<double>&, const Buffer<double>& plain, Statistics& out) const override {
+  void finish(const Buffer<double>& lanes, const Buffer<double>& plain, Statistics& out) const override {
     const Index k = states();
     out.post = Buffer<double>({k});
     out.obs = Buffer<double>({k, count_});
     for (Index j = 0; j < k; ++j) {
-      double total = plain[count_ * k + j];
-      for (Index m = 0; m < count_; ++m) total += out.obs[j * count_ + m] = plain[m * k + j];
+      if (is_small()) {
+        out.post[j] = lanes[j * (count_ + 1)];
+        std::copy_n(lanes.data() + j * (count_ + 1) + 1, count_, out.obs.data() + j * count_);
+        continue;
+      }
+      double total = plain[count_ * stride_ + j];
+      for (Index m = 0; m < count_; ++m) total += out.obs[j * count_ + m] = plain[m * stride_ + j];
       out.post[j] = total;
     }
   }
 
  private:
-  void look_up(const Tile& tile, const double* table, const double* flat, const double* shifts, double* out,
-               double* shift) const {
+  static constexpr Index kFewSymbols = 8;
+
+  bool is_small() const noexcept { return count_ <= kFewSymbols; }
+  void look_up(const Tile& tile, const double* table, double* out, double* shift) const {
     const std::int64_t* streams[kGroup];
     for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
-    density_kernels().look_up(streams, tile.count, tile.steps, table, flat, shifts, states(), out, shift);
+    density_kernels().look_up(streams, tile.count, tile.steps, table, shifts_.data(), count_, states(), out, shift);
   }
 
   const std::int64_t* symbols_;
-  Index count_;
-  Buffer<double> logs_, table_, shifts_, flat_, flat_logs_;
+  Index count_, stride_;
+  Buffer<double> logs_, table_, shifts_;
 };
 
 }  // namespace

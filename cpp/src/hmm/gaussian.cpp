@@ -328,17 +328,9 @@ class Mixture final : public Emission {
   }
   void log_density(const Tile& tile, Workspace& work, double* out) const override {
     // Each state with its own shift: a state far from the observation keeps its precision.
-    components_.log_density(tile, work, work.parts.data());
-    for (Index t = 0; t < tile.steps; ++t)
-      for (Index j = 0; j < states(); ++j)
-        for (Index l = 0; l < kGroup; ++l) {
-          const double* at = work.parts.data() + (t * states() + j) * parts_ * kGroup + l;
-          double most = at[0], sum = 0;
-          for (Index m = 1; m < parts_; ++m) most = std::max(most, at[m * kGroup]);
-          if (std::isfinite(most))
-            for (Index m = 0; m < parts_; ++m) sum += std::exp(at[m * kGroup] - most);
-          out[(t * states() + j) * kGroup + l] = std::isfinite(most) ? most + std::log(sum) : most;
-        }
+    weigh_by_state(tile, work);
+    density_kernels().add_parts(work.parts.data(), states(), parts_, tile.steps, out);
+    density_kernels().to_logs(out, work.mixed.data(), tile.steps * states());
   }
   void likelihood(const Tile& tile, Workspace& work, double* b, double* shift) const override {
     if (tile.labels != nullptr) return Emission::likelihood(tile, work, b, shift);

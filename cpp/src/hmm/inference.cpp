@@ -119,7 +119,7 @@ class GroupEstep {
   GroupEstep(const Job& job) : job_(job), k_(job.chain.states) {
     sums_.lanes = Buffer<double>({job.emission.rows(), job.emission.cols(), kGroup});
     sums_.plain = Buffer<double>({job.emission.plain()});
-    pairs_ = Buffer<double>({k_, k_, kGroup});
+    pairs_ = Buffer<double>({job.pairs(), kGroup});
     start_ = Buffer<double>({k_, kGroup});
   }
 
@@ -239,11 +239,12 @@ std::vector<Lane> run_over_segments(const Job& job, bool both, int threads, Pass
       std::vector<unsigned char> lost(layout.lanes.size(), 0);
       Workers workers(job, both ? layout.longest() : 0, team.size());
       Ends ends(static_cast<Index>(layout.cuts.size()), k);
-      const bool guessed = !layout.cuts.empty() && find_ends(job, layout, both, workers, team, ends, lost);
+      EndsFrom source = EndsFrom::kOrder;
+      if (!layout.cuts.empty()) source = find_ends(job, layout, both, workers, team, ends, lost);
       pass(team, workers, layout, groups, ends, lost);
-      if (guessed && !ends_agree(job, layout, both, ends)) {
+      while (!ends_agree(source, job, layout, both, ends)) {
         std::fill(lost.begin(), lost.end(), static_cast<unsigned char>(0));
-        find_exact_ends(job, layout, both, workers, team, ends, lost);
+        source = find_better_ends(source, job, layout, both, workers, team, ends, lost);
         pass(team, workers, layout, groups, ends, lost);
       }
       again = false;
@@ -448,8 +449,11 @@ Statistics estep(const EmissionSpec& spec, const Observations& x, const Sequence
     return array;
   };
   out.start = array_of(all.start, k);
-  out.trans = array_of(all.pairs, k * k);
-  for (Index i = 0; i < k * k; ++i) out.trans[i] *= chain.transitions[i];
+  out.trans = Buffer<double>::zeros({k, k});
+  if (!all.pairs.empty())
+    job.for_each_pair([&](Index n, Index i, Index j) {
+      out.trans[i * k + j] = all.pairs[static_cast<std::size_t>(n)] * chain.transitions[i * k + j];
+    });
   for (std::size_t i = 0; i < all.slow_pairs.size(); ++i) out.trans[static_cast<Index>(i)] += all.slow_pairs[i];
   emission->finish(array_of(all.lanes, emission->rows() * emission->cols()), array_of(all.plain, emission->plain()),
                    out);

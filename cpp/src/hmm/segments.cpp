@@ -1,6 +1,7 @@
 #include "hmm/segments.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "mlcore/base/sizes.hpp"
 
@@ -8,9 +9,15 @@ namespace mlcore::hmm {
 namespace {
 
 constexpr double kAgreement = 1e-12;
+// Where a chain forgets slowly the rounding of thousands of steps adds up, in a scan as in the plain recursion.
+constexpr double kScanAgreement = 1e-9;
 constexpr double kNegligible = 1e-250;
 // Rows of warming up that are tried; twice as many are used.
 constexpr Index kWarmups[] = {32, 128, 384};
+// Up to this many states products of the steps are cheaper than going through the segments one after another.
+constexpr Index kScanStates = 24;
+// Up to this many they are also cheaper than a long search for the rows that suffice.
+constexpr Index kEagerScanStates = 8;
 
 bool agree(const double* a, const double* b, Index k, double tolerance) noexcept {
   double sum_a = 0, sum_b = 0;
@@ -72,7 +79,7 @@ Index warmup_rows(const Job& job, const Layout& layout, bool both, Workers& work
   for (Index i = 0; i < std::min(count, kGroup); ++i) sample.push_back(i * count / std::min(count, kGroup));
   Buffer<double> alpha(ends.reached_alpha.size()), beta(ends.reached_beta.size());
   for (const Index rows : kWarmups) {
-    if (2 * rows > longest) return 0;
+    if (2 * rows > longest || (k <= kEagerScanStates && rows > kWarmups[0])) return 0;
     warm_up(job, layout.cuts, sample, rows, both, workers, team, ends);
     std::copy_n(ends.reached_alpha.data(), alpha.size(), alpha.data());
     std::copy_n(ends.reached_beta.data(), beta.size(), beta.data());
@@ -87,25 +94,74 @@ Index warmup_rows(const Job& job, const Layout& layout, bool both, Workers& work
   return 0;
 }
 
-}  // namespace
-
-bool find_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
-               std::vector<unsigned char>& lost) {
-  const Index rows = warmup_rows(job, layout, both, workers, team, ends);
-  if (rows == 0) {
-    find_exact_ends(job, layout, both, workers, team, ends, lost);
-    return false;
+/// Two-level scan: the product of the steps of every segment, side by side, and then the cuts in order:
+///   alpha_{c+1} ~ alpha_c M_c,   beta_c = M_c beta_{c+1},   M_c(i, .) = e^{scale_i} row_i.
+/// Reference: S. Sarkka, A. F. Garcia-Fernandez, "Temporal parallelization of Bayesian smoothers", IEEE TAC 66 (2021).
+void scan_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends) {
+  const Index k = job.chain.states, count = static_cast<Index>(layout.lanes.size());
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  std::vector<Lane> cut;
+  for (const Lane& lane : layout.lanes)
+    if (lane.before != kNone || lane.after != kNone) cut.push_back(lane);
+  const std::vector<Group> groups = group_by_length(std::move(cut));
+  Buffer<double> rows({count, k, k}), scale({count, k}), weight({k});
+  team.for_each(static_cast<Index>(groups.size()), [&](Index g) {
+    const Group& group = groups[static_cast<std::size_t>(g)];
+    Buffer<double> own_rows({kGroup, k, k}), own_scale({kGroup, k});
+    workers.of(team).products(group, own_rows.data(), own_scale.data());
+    for (Index l = 0; l < kGroup; ++l) {
+      const Lane& lane = group.lane[l];
+      if (lane.length == 0) continue;
+      std::copy_n(own_rows.data() + l * k * k, k * k, rows.data() + lane.number * k * k);
+      std::copy_n(own_scale.data() + l * k, k, scale.data() + lane.number * k);
+    }
+  });
+  // e^{scale_i} relative to the largest, 0 for states that cannot come before the segment.
+  const auto weigh = [&](Index lane) {
+    const double* own = scale.data() + lane * k;
+    const double most = *std::max_element(own, own + k);
+    for (Index i = 0; i < k; ++i) weight[i] = own[i] > kNever ? std::exp(own[i] - most) : 0.0;
+  };
+  for (Index n = 0; n < count; ++n) {
+    const Lane& lane = layout.lanes[static_cast<std::size_t>(n)];
+    if (lane.after == kNone) continue;
+    double* out = ends.alpha.data() + lane.after * k;
+    if (lane.before == kNone) {
+      std::copy_n(rows.data() + n * k * k, k, out);
+      continue;
+    }
+    weigh(n);
+    double total = 0;
+    std::fill_n(out, k, 0.0);
+    for (Index i = 0; i < k; ++i) {
+      const double w = weight[i] * ends.alpha[lane.before * k + i];
+      if (w == 0) continue;
+      for (Index j = 0; j < k; ++j) out[j] += w * rows[(n * k + i) * k + j];
+      total += w;
+    }
+    for (Index j = 0; j < k; ++j) out[j] = total > 0 ? out[j] / total : 0.0;
   }
-  std::vector<Index> all(layout.cuts.size());
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
-  warm_up(job, layout.cuts, all, rows, both, workers, team, ends);
-  std::copy_n(ends.reached_alpha.data(), ends.alpha.size(), ends.alpha.data());
-  if (both) std::copy_n(ends.reached_beta.data(), ends.beta.size(), ends.beta.data());
-  return true;
+  if (!both) return;
+  for (Index n = count - 1; n >= 0; --n) {
+    const Lane& lane = layout.lanes[static_cast<std::size_t>(n)];
+    if (lane.before == kNone) continue;
+    weigh(n);
+    double* out = ends.beta.data() + lane.before * k;
+    double most = 0;
+    for (Index i = 0; i < k; ++i) {
+      double sum = 0;
+      for (Index j = 0; j < k; ++j)
+        sum += rows[(n * k + i) * k + j] * (lane.after != kNone ? ends.beta[lane.after * k + j] : 1.0);
+      out[i] = weight[i] > 0 ? weight[i] * sum : 0.0;
+      most = std::max(most, out[i]);
+    }
+    for (Index i = 0; i < k; ++i) out[i] = most > 0 ? out[i] / most : 0.0;
+  }
 }
 
-void find_exact_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
-                     std::vector<unsigned char>& lost) {
+/// Through the segments one after another.
+void ends_in_order(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
+                   std::vector<unsigned char>& lost) {
   const Index k = job.chain.states;
   std::vector<Index> first;  // lanes that begin a cut sequence
   for (const Lane& lane : layout.lanes)
@@ -134,13 +190,39 @@ void find_exact_ends(const Job& job, const Layout& layout, bool both, Workers& w
   });
 }
 
-bool ends_agree(const Job& job, const Layout& layout, bool both, const Ends& ends) {
+}  // namespace
+
+EndsFrom find_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
+                   std::vector<unsigned char>& lost) {
+  const Index rows = warmup_rows(job, layout, both, workers, team, ends);
+  if (rows == 0) return find_better_ends(EndsFrom::kGuess, job, layout, both, workers, team, ends, lost);
+  std::vector<Index> all(layout.cuts.size());
+  for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<Index>(i);
+  warm_up(job, layout.cuts, all, rows, both, workers, team, ends);
+  std::copy_n(ends.reached_alpha.data(), ends.alpha.size(), ends.alpha.data());
+  if (both) std::copy_n(ends.reached_beta.data(), ends.beta.size(), ends.beta.data());
+  return EndsFrom::kGuess;
+}
+
+EndsFrom find_better_ends(EndsFrom source, const Job& job, const Layout& layout, bool both, Workers& workers,
+                          runtime::Team& team, Ends& ends, std::vector<unsigned char>& lost) {
+  if (source == EndsFrom::kGuess && job.chain.states <= kScanStates) {
+    scan_ends(job, layout, both, workers, team, ends);
+    return EndsFrom::kScan;
+  }
+  ends_in_order(job, layout, both, workers, team, ends, lost);
+  return EndsFrom::kOrder;
+}
+
+bool ends_agree(EndsFrom source, const Job& job, const Layout& layout, bool both, const Ends& ends) {
+  if (source == EndsFrom::kOrder) return true;
+  const double tolerance = source == EndsFrom::kScan ? kScanAgreement : kAgreement;
   const Index k = job.chain.states;
   for (std::size_t c = 0; c < layout.cuts.size(); ++c) {
     if (job.sequences.weight(layout.cuts[c].sequence) == 0) continue;
     const Index at = static_cast<Index>(c) * k;
-    if (!agree(ends.alpha.data() + at, ends.reached_alpha.data() + at, k, kAgreement)) return false;
-    if (both && !agree(ends.beta.data() + at, ends.reached_beta.data() + at, k, kAgreement)) return false;
+    if (!agree(ends.alpha.data() + at, ends.reached_alpha.data() + at, k, tolerance)) return false;
+    if (both && !agree(ends.beta.data() + at, ends.reached_beta.data() + at, k, tolerance)) return false;
   }
   return true;
 }

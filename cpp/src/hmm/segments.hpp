@@ -4,8 +4,9 @@
 // Hilbert's projective metric never grows, and shrinks at every step whose transitions and likelihoods mix the states).
 // So a segment first runs over some rows before its cut from equal probabilities, likewise backwards behind its end,
 // and all segments are done side by side. That guess is then checked: where it does not agree with what the neighbour
-// arrived at, everything is done again from the true distributions, found by going through the segments one after
-// another. As distances never grow, agreement to 1e-12 bounds the error of everything computed from the guess.
+// arrived at, everything is done again from the true distributions, found by a scan or by going through the segments
+// one after another. As distances never grow, agreement to 1e-12 bounds the error of everything computed from the
+// guess.
 //
 // Reference: R. Atar, O. Zeitouni, "Exponential stability for nonlinear filtering", Ann. Inst. H. Poincare 33 (1997).
 #pragma once
@@ -13,14 +14,16 @@
 
 namespace mlcore::hmm {
 
-/// Fills ends.alpha (and ends.beta if `both`). True when it is a guess that must be checked. Sequences that
-/// probability space cannot hold are marked in `lost` (one flag a lane).
-bool find_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
-               std::vector<unsigned char>& lost);
-/// The same by going through the segments in order.
-void find_exact_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
-                     std::vector<unsigned char>& lost);
+/// Where the distributions at the cuts come from, in the order in which they are tried.
+enum class EndsFrom { kGuess, kScan, kOrder };
+
+/// Fills ends.alpha (and ends.beta if `both`) by the cheapest means that looks good enough and says by which.
+EndsFrom find_ends(const Job& job, const Layout& layout, bool both, Workers& workers, runtime::Team& team, Ends& ends,
+                   std::vector<unsigned char>& lost);
+/// By the next better means. Lanes that probability space cannot hold are marked in `lost`.
+EndsFrom find_better_ends(EndsFrom source, const Job& job, const Layout& layout, bool both, Workers& workers,
+                          runtime::Team& team, Ends& ends, std::vector<unsigned char>& lost);
 /// Whether the segments arrived where their neighbours had started.
-bool ends_agree(const Job& job, const Layout& layout, bool both, const Ends& ends);
+bool ends_agree(EndsFrom source, const Job& job, const Layout& layout, bool both, const Ends& ends);
 
 }  // namespace mlcore::hmm

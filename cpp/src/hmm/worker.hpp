@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "hmm/edges.hpp"
 #include "hmm/emission.hpp"
 #include "hmm/groups.hpp"
 #include "mlcore/runtime/parallel.hpp"
@@ -20,14 +21,35 @@ struct Job {
   const Sequences& sequences;
   const Chain& chain;
   Buffer<double> backwards;  ///< transitions, transposed
+  EdgeList into, out_of;
   Index tile;
 
   Job(const Emission& e, const Sequences& s, const Chain& c)
-      : emission(e), sequences(s), chain(c), backwards({c.states, c.states}), tile(tile_steps(c.states)) {
+      : emission(e),
+        sequences(s),
+        chain(c),
+        backwards({c.states, c.states}),
+        into(c.transitions, c.states, 1, c.states, 0.0),
+        out_of(c.transitions, c.states, c.states, 1, 0.0),
+        tile(tile_steps(c.states)) {
     const Index k = c.states;
     for (Index i = 0; i < k; ++i)
       for (Index j = 0; j < k; ++j) backwards[j * k + i] = c.transitions[i * k + j];
   }
+  /// fn(number, i, j) for every pair sum.
+  template <class Fn>
+  void for_each_pair(Fn&& fn) const {
+    const Index k = chain.states;
+    for (Index i = 0; i < k; ++i) {
+      if (!out_of.pays()) {
+        for (Index j = 0; j < k; ++j) fn(i * k + j, i, j);
+        continue;
+      }
+      for (Index e = out_of.get()->first[i]; e < out_of.get()->first[i + 1]; ++e) fn(e, i, out_of.get()->other[e]);
+    }
+  }
+  /// Numbers of pair sums: of all pairs, or of those that the edges name.
+  Index pairs() const noexcept { return out_of.pays() ? out_of.count() : chain.states * chain.states; }
   const std::int32_t* labels() const noexcept { return sequences.labels.empty() ? nullptr : sequences.labels.data; }
 };
 
@@ -78,6 +100,7 @@ class Worker {
       job_.emission.likelihood(tile, work_, b_.data() + at * plane_, shift_.data() + at * kGroup);
       ForwardStep step;
       step.transitions = job_.chain.transitions;
+      step.into = job_.into.get();
       step.states = k_;
       step.steps = tile.steps;
       step.likelihood = b_.data() + at * plane_;
@@ -108,7 +131,7 @@ class Worker {
   }
 
   /// Posteriors tile by tile, from the last: visit(tile, first, gamma). weight[l] scales them, 0 leaves the lane out.
-  /// pairs (K x K planes) may be null. False, with `overflowed` set, when a beta left the range.
+  /// pairs (job.pairs() planes) may be null. False, with `overflowed` set, when a beta left the range.
   template <class Visit>
   bool backward(const Group& group, Ends* ends, const double* weight, double* pairs, bool* overflowed, Visit&& visit) {
     double last[kGroup];
@@ -126,6 +149,7 @@ class Worker {
       const Tile tile = tile_of(group, first, job_.tile, job_.labels());
       BackwardStep step;
       step.transposed = job_.backwards.data();
+      step.out_of = job_.out_of.get();
       step.states = k_;
       step.steps = tile.steps;
       step.first = first;
@@ -147,7 +171,10 @@ class Worker {
           }
       if (!sound) return false;
       // Pairs (t - 1, t): the tracks of alpha start one row early.
-      if (pairs != nullptr)
+      if (pairs != nullptr && job_.out_of.pays())
+        chain_kernels().add_outer_edges(alpha_.data() + first * plane_, arrivals_.data(), *job_.out_of.get(), k_,
+                                        tile.steps, pairs);
+      else if (pairs != nullptr)
         chain_kernels().add_outer(alpha_.data() + first * plane_, k_, arrivals_.data(), k_, tile.steps, pairs);
       visit(tile, first, posterior_.data());
     }
@@ -155,6 +182,54 @@ class Worker {
       if (group.lane[l].before != kNone)
         for (Index j = 0; j < k_; ++j) ends->reached_beta[group.lane[l].before * k_ + j] = beta_[j * kGroup + l];
     return true;
+  }
+
+  /// Rows of the product of each lane's steps: row i (K x K values a lane, each row summing to one) is the distribution
+  /// of the lane's last state given state i before its first row, log_scale (K a lane) the log-probability of its
+  /// observations then. A lane at the start of its sequence has one row, from the initial distribution.
+  void products(const Group& group, double* rows, double* log_scale) {
+    std::fill_n(carry_scale_, kGroup, 0.0);
+    Buffer<double> carries({k_, plane_}), starts({k_, plane_}), scales({k_, kGroup}), logs({k_, kGroup});
+    carries.fill_zero();
+    scales.fill_zero();
+    logs.fill_zero();
+    double least[kGroup];
+    for (Index i = 0; i < k_; ++i)
+      for (Index j = 0; j < k_; ++j)
+        for (Index l = 0; l < kGroup; ++l)
+          starts[(i * k_ + j) * kGroup + l] =
+              group.lane[l].before == kNone ? job_.chain.start[j] : job_.chain.transitions[i * k_ + j];
+    for (Index first = 0; first < group.length(); first += job_.tile) {
+      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
+      job_.emission.likelihood(tile, work_, b_.data(), shift_.data());
+      double valid[kGroup];
+      for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
+      for (Index i = 0; i < k_; ++i) {
+        ForwardStep step;
+        step.transitions = job_.chain.transitions;
+        step.into = job_.into.get();
+        step.states = k_;
+        step.steps = tile.steps;
+        step.likelihood = b_.data();
+        step.initial = first == 0 ? starts.data() + i * plane_ : nullptr;
+        step.carry = carries.data() + i * plane_;
+        step.carry_scale = scales.data() + i * kGroup;
+        step.alpha = alpha_.data() + plane_;
+        step.sums = normaliser_.data();
+        step.scale = scale_.data() + kGroup;
+        chain_kernels().forward(step);
+        std::fill_n(least, kGroup, 1.0);
+        chain_kernels().add_log(step.sums, shift_.data(), tile.steps, valid, logs.data() + i * kGroup, least);
+        for (Index l = 0; l < kGroup; ++l) {
+          const Index last = group.lane[l].length - 1 - first;
+          if (group.lane[l].length == 0 || last < 0 || last >= tile.steps) continue;
+          for (Index j = 0; j < k_; ++j)
+            rows[(l * k_ + i) * k_ + j] = step.alpha[(last * k_ + j) * kGroup + l] * step.scale[last * kGroup + l];
+        }
+      }
+    }
+    for (Index l = 0; l < kGroup; ++l)
+      for (Index i = 0; i < k_; ++i) log_scale[l * k_ + i] = logs[i * kGroup + l];
   }
 
   /// Log-densities of one lane (length x K), labels applied.

@@ -60,9 +60,9 @@ double filter_step(VectorView<const double> log_density, VectorView<const double
 double forward_trellis(MatrixView<const double> log_density, const Chain& chain, double* log_alpha);
 void backward_trellis(MatrixView<const double> log_density, const Chain& chain, double* log_beta);
 
-/// Most probable path and its log-probability; of equals the one with the lower states, from the end backwards.
-/// Observations of an impossible sequence get state 0 and -inf.
-/// Memory beyond the output: O(sqrt(T) K) planes for a sequence of length T.
+/// Most probable path and its log-probability; of equals the one with the lower states, from the end backwards (in
+/// sequences long enough to be cut: any of those within 1e-9). An impossible sequence gets some path and -inf.
+/// Memory beyond the output: O(sqrt(T) K) planes for a sequence of length T, O(segment K) a thread where it is cut.
 void viterbi(const EmissionSpec& emission, const Observations& x, const Sequences& sequences, const Chain& chain,
              int n_jobs, double* log_probability, std::int32_t* states);
 
