@@ -42,6 +42,20 @@ def test_rows_without_weight_are_not_drawn(blobs):
         np.testing.assert_allclose(one, other)
 
 
+@pytest.mark.parametrize("weight", [1.0, 3.0, 0.37, 1e-6])
+def test_equal_weights_draw_what_no_weights_draw(weight, blobs):
+    X, _ = blobs
+    weights = np.full(len(X), weight)
+    for seed in range(10):
+        plain = kmeans_plusplus(X, 6, random_state=seed)[1]
+        weighted = kmeans_plusplus(X, 6, sample_weight=weights, random_state=seed)[1]
+        np.testing.assert_array_equal(weighted, plain)
+    for init in ("k-means||", "random"):
+        km = KMeans(6, init=init, n_init=1, random_state=0)
+        plain = km.fit(X).labels_
+        np.testing.assert_array_equal(km.fit(X, sample_weight=weights).labels_, plain)
+
+
 def test_draws_follow_the_weights_and_the_squared_distance():
     # After row 0, a single trial takes the far row with probability 900 / 902.
     X = np.array([[0.0], [1.0], [30.0]])

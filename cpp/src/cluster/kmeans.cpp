@@ -18,6 +18,7 @@
 #include "mlcore/base/errors.hpp"
 #include "mlcore/runtime/interrupt.hpp"
 #include "mlcore/runtime/parallel.hpp"
+#include "mlcore/runtime/random.hpp"
 #include "mlcore/runtime/threads.hpp"
 
 namespace mlcore::cluster {
@@ -290,9 +291,10 @@ Buffer<typename Source::Scalar> start_centers(const Source& x, VectorView<const 
     default:
       break;
   }
+  runtime::random::Stream stream(spec.seed, runtime::random::Purpose::kSeeding, restart);
   const std::vector<Index> rows = spec.init == KMeansInit::kRandom
                                       ? random_rows(x, weights, k, spec.seed, run)
-                                      : kmeans_plusplus(x, weights, offset, k, 0, spec.seed, run, threads);
+                                      : kmeans_plusplus(x, weights, offset, k, 0, stream, threads);
   for (Index c = 0; c < k; ++c) x.write_row(rows[static_cast<std::size_t>(c)], centers.data() + c * d);
   return centers;
 }

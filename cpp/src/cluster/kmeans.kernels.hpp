@@ -1,10 +1,11 @@
 // Kernel table of the k-means family. Every function is noexcept, allocates nothing and may be called from any thread.
 //
 // Glossary
-//   tile      `tile_points` rows of X, shifted by -offset and transposed: tile[j * tile_points + p]. Unused points are
-//   0. position  place of a centre in the packed order; the driver maps it to the user's index. group     at most
-//   kGroupCenters neighbouring positions, the register tile of the dense kernels. score     x.c - |c|^2 / 2; the
-//   nearest centre has the largest score, |x - c|^2 = |x|^2 - 2 score.
+//   tile      `tile_points` rows of X, shifted by -offset and transposed: tile[j * tile_points + p]. Unused points
+//             repeat a used one or are 0.
+//   position  place of a centre in the packed order; the driver maps it to the user's index.
+//   group     at most kGroupCenters neighbouring positions, the register tile of the dense kernels.
+//   score     x.c - |c|^2 / 2; the nearest centre has the largest score, |x - c|^2 = |x|^2 - 2 score.
 #pragma once
 #include <cstdint>
 

@@ -189,6 +189,19 @@ KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weig
   return partial(CsrRows<T, I>(x), weights, centers, n_jobs);
 }
 
+template <class T>
+void kmeans_finish(const MatrixView<const double>& sums, VectorView<const double> weights,
+                   const MatrixView<const T>& centers, T* means) {
+  for (Index c = 0; c < sums.rows; ++c)
+    for (Index j = 0; j < sums.cols; ++j)
+      means[c * sums.cols + j] = weights[c] > 0 ? static_cast<T>(sums(c, j) / weights[c]) : centers(c, j);
+}
+
+template void kmeans_finish(const MatrixView<const double>&, VectorView<const double>, const MatrixView<const float>&,
+                            float*);
+template void kmeans_finish(const MatrixView<const double>&, VectorView<const double>, const MatrixView<const double>&,
+                            double*);
+
 #define MLCORE_INSTANTIATE_VIEW(T, ...)                                                                \
   template void kmeans_assign(const __VA_ARGS__&, const MatrixView<const T>&, int, std::int32_t*, T*); \
   template void kmeans_transform(const __VA_ARGS__&, const MatrixView<const T>&, int, T*);             \

@@ -6,8 +6,17 @@
 #include "cluster/row_source.hpp"
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/views.hpp"
+#include "mlcore/runtime/random.hpp"
 
 namespace mlcore::cluster {
+
+/// The weights, or none if they are all the same: equal weights draw what no weights draw.
+template <class T>
+VectorView<const T> without_constant(const VectorView<const T>& weights) noexcept {
+  for (Index i = 1; i < weights.size; ++i)
+    if (weights[i] != weights[0]) return weights;
+  return {};
+}
 
 /// Greedy k-means++ (Arthur & Vassilvitskii 2007): every step draws `trials` candidates (0: 2 + floor(ln k)) with
 /// probability proportional to w_i D_i and keeps the one that lowers sum_i w_i D_i most, D_i being the squared distance
@@ -17,8 +26,8 @@ namespace mlcore::cluster {
 /// unmeasured.
 template <class Source>
 std::vector<Index> kmeans_plusplus(const Source& x, VectorView<const typename Source::Scalar> weights,
-                                   const typename Source::Scalar* offset, Index k, Index trials, std::uint64_t seed,
-                                   std::uint64_t restart, int threads);
+                                   const typename Source::Scalar* offset, Index k, Index trials,
+                                   runtime::random::Stream& stream, int threads);
 
 /// k distinct rows, drawn with probability proportional to their weights.
 template <class Source>

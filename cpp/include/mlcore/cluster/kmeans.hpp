@@ -91,4 +91,9 @@ template <class T, class I>
 KMeansStatistics kmeans_partial(const CsrView<T, I>& x, VectorView<const T> weights, const MatrixView<const T>& centers,
                                 int n_jobs);
 
+/// means (k x d) <- sums / weights; a centre without weight stays where it is.
+template <class T>
+void kmeans_finish(const MatrixView<const double>& sums, VectorView<const double> weights,
+                   const MatrixView<const T>& centers, T* means);
+
 }  // namespace mlcore::cluster

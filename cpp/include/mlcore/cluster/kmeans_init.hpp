@@ -1,4 +1,4 @@
-// Initial centres of k-means on their own, and the last step of the row-sum seam. See kmeans.hpp.
+// Initial centres of k-means on their own. See kmeans.hpp.
 #pragma once
 #include <cstdint>
 
@@ -22,10 +22,5 @@ Buffer<T> kmeans_parallel_centers(const MatrixView<const T>& x, VectorView<const
 template <class T, class I>
 Buffer<T> kmeans_parallel_centers(const CsrView<T, I>& x, VectorView<const T> weights, Index clusters,
                                   std::uint64_t seed, int n_jobs);
-
-/// means (k x d) <- sums / weights; a centre without weight stays where it is.
-template <class T>
-void kmeans_finish(const MatrixView<const double>& sums, VectorView<const double> weights,
-                   const MatrixView<const T>& centers, T* means);
 
 }  // namespace mlcore::cluster
