@@ -77,11 +77,23 @@ def test_codes_of_categories_do_not_matter():
     codes = rng.integers(7, size=400)
     X = np.column_stack([codes, rng.normal(size=400)])
     y = rng.normal(size=7)[codes] + 0.1 * X[:, 1]
-    names = np.array([40.0, -3, 7, 1e6, 0.5, 2, 9])
+    names = np.array([40.0, 3, 7, 1e6, 0.5, 2, 9])
     other = np.column_stack([names[codes], X[:, 1]])
     a = small(categorical_features=[0]).fit(X, y)
     b = small(categorical_features=[True, False]).fit(other, y)
     np.testing.assert_allclose(a.predict(X), b.predict(other), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+def test_negative_numbers_are_missing_categories(dtype):
+    codes = np.random.default_rng(0).integers(-1, 4, size=200).astype(dtype)
+    y = np.where(codes < 0, 5.0, codes)
+    model = small(categorical_features=[0]).fit(codes[:, None], y)
+    holes = np.where(codes < 0, np.nan, codes)[:, None]
+    np.testing.assert_array_equal(model.predict(holes), model.predict(codes[:, None]))
+    np.testing.assert_array_equal(
+        small(categorical_features=[0]).fit(holes, y).predict(holes), model.predict(holes)
+    )
 
 
 def test_too_many_categories_are_refused():

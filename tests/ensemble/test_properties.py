@@ -209,3 +209,54 @@ def test_penalties_hold():
         assert (heavy.get_tree(i)["cover"] >= 30).all()
     sparse = HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1, l1_regularization=1e6).fit(X, y)
     np.testing.assert_allclose(sparse.predict(X), y.mean())
+
+
+def test_medians_that_would_break_the_order_are_bounded():
+    """The gradients ask for a rise, the medians of the leaves for a fall: the constraint wins."""
+    left = np.r_[np.full(45, 100.0), np.full(55, -1.0)]
+    middle = np.r_[np.full(48, 100.0), np.full(52, -2.0)]
+    x = np.repeat([0.0, 1.0, 2.0], 100)[:, None]
+    y = np.r_[left, middle, np.full(100, 100.0)]
+    options = {"loss": "absolute_error", "max_iter": 1, "learning_rate": 1.0, "max_leaf_nodes": 3}
+    free = HistGradientBoostingRegressor(**options).fit(x, y).predict([[0.0], [1.0], [2.0]])
+    assert free.tolist() == [-1.0, -2.0, 100.0]
+    bound = HistGradientBoostingRegressor(monotonic_cst=[1], **options).fit(x, y)
+    assert bound.predict([[0.0], [1.0], [2.0]]).tolist() == [-1.5, -1.5, 100.0]
+
+
+def test_features_in_no_group_are_a_group():
+    X, _ = rows(0, d=4)
+    X = np.nan_to_num(X)
+    y = X[:, 2] * X[:, 3] + X[:, 0] * X[:, 2]
+    model = HistGradientBoostingRegressor(interaction_cst=[[0, 1]], min_samples_leaf=3, max_iter=20).fit(X, y)
+    used = model.get_feature_importance("split")
+    assert (used[2:] > 0).all()
+    pairs = set()
+    for i in range(20):
+        tree = model.get_tree(i)
+        pairs.add(frozenset(tree["feature"][tree["feature"] >= 0].tolist()))
+    assert frozenset({2, 3}) in pairs
+    assert not any(pair & {0, 1} and pair & {2, 3} for pair in pairs)
+
+
+def test_trees_without_a_split_change_nothing():
+    y = np.array([0, 0, 1, 0, 1, 1, 1, 0, 1, 1])
+    model = HistGradientBoostingClassifier(max_iter=3).fit(np.arange(10.0)[:, None], y)
+    assert [model.get_tree(i)["value"].tolist() for i in range(3)] == [[0.0]] * 3
+    assert model.decision_function([[0.0]])[0] == model._baseline[0] == pytest.approx(np.log(0.6 / 0.4))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_sample_for_the_bins_is_that_of_the_drawn_order(monkeypatch, weighted):
+    """scikit-learn samples rows of the training part in the order in which the split drew them."""
+    from mlcore.ensemble import _parts
+
+    monkeypatch.setattr(_parts, "BINNED_ROWS", 50)
+    rng = np.random.default_rng(0)
+    weights = rng.uniform(0.1, 3, size=100) if weighted else None
+    drawn = rng.permutation(100)[:80]
+    part = _parts.Part(None, np.zeros(100), weights).select(drawn)
+    found, left = part.quantile_rows(3)
+    share = None if weights is None else weights[drawn] / weights[drawn].sum()
+    assert left is None
+    np.testing.assert_array_equal(found, drawn[np.random.RandomState(3).choice(80, 50, p=share)])

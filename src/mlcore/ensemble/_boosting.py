@@ -151,7 +151,7 @@ class Boosting:
         """Exact leaf values in place of the Newton steps, where the loss wants them; put into the tree."""
         rate = float(self.model.learning_rate)
         values: npt.NDArray[np.float64] | None = self.loss.renewed(
-            self.grower, k, self.train, self.raw[k], rate
+            self.grower, k, self.train, self.raw[k], rate, self.monotonic is not None
         )
         if values is None:
             if tree["feature"].size > 1:

@@ -127,7 +127,7 @@ class CategoryCodes:
         """Learn the values; the matrix with codes in the categorical columns, in column-major order."""
         X = _as_table(X)
         self._encoder = self._new_encoder("auto")
-        codes = self._encoder.fit_transform(_safe_indexing(X, self._places(True), axis=1))
+        codes = self._encoder.fit_transform(self._values(X))
         self.categories = [_without_missing(found) for found in self._encoder.categories_]
         for place, found in zip(self._places(True), self.categories):
             if found.size > max_categories:
@@ -143,7 +143,7 @@ class CategoryCodes:
         """The matrix with codes in the categorical columns; values not seen in ``fit`` become NaN."""
         X = _as_table(X)
         assert self._encoder is not None
-        codes = self._encoder.transform(_safe_indexing(X, self._places(True), axis=1))
+        codes = self._encoder.transform(self._values(X))
         return self._assemble(X, codes)
 
     @classmethod
@@ -184,6 +184,14 @@ class CategoryCodes:
 
     def _places(self, categorical: bool) -> npt.NDArray[np.intp]:
         return np.flatnonzero(self.is_categorical == categorical)
+
+    def _values(self, X: Any) -> Any:
+        """The categorical columns; negative numbers in an array of numbers are missing values."""
+        values = _safe_indexing(X, self._places(True), axis=1)
+        if isinstance(values, np.ndarray) and values.dtype.kind in "if" and (values < 0).any():
+            values = values.astype(np.float64)
+            values[values < 0] = np.nan
+        return values
 
     def _assemble(self, X: Any, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         numeric = self._places(False)

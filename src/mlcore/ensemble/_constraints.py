@@ -45,40 +45,61 @@ def interaction_groups(constraint: Any, n_features: int) -> list[list[int]] | No
     return [sorted(int(j) for j in group) for group in sets]
 
 
+def _bound_between(
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
+    w_low: npt.NDArray[np.float64],
+    w_high: npt.NDArray[np.float64],
+) -> float:
+    """The m that changes least, in squares, when ``low`` is cut off above it and ``high`` below it."""
+
+    def slope(m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Half the derivative of the change by m: it rises, and is linear between the values."""
+        down = np.maximum(low - m[:, np.newaxis], 0.0) @ w_low
+        up = np.maximum(m[:, np.newaxis] - high, 0.0) @ w_high
+        return np.asarray(up - down)
+
+    points = np.unique(np.concatenate([low, high]))
+    slopes = slope(points)
+    right = int(np.searchsorted(slopes, 0.0))
+    if right == 0 or slopes[right] == 0.0:
+        return float(points[right])
+    a, b = slopes[right - 1], slopes[right]
+    return float(points[right - 1] - a * (points[right] - points[right - 1]) / (b - a))
+
+
 def clip_leaves(
     tree: Mapping[str, npt.NDArray[Any]],
     leaves: npt.NDArray[np.int32],
     values: npt.NDArray[np.float64],
     monotonic: npt.NDArray[np.int8],
 ) -> npt.NDArray[np.float64]:
-    """Leaf values nearest to ``values`` along the tree that keep every monotone split in order.
+    """Leaf values near to ``values`` that keep every split on a monotone feature in order.
 
     The grower keeps its own leaf values in order; values that replace them (medians and the like) need not
-    be. Walking down, a split on a monotone feature whose sides are in the wrong order, or overlap, bounds
-    them by the middle of their means, so every leaf on one side is at most every leaf on the other.
+    be. From the root down, where a leaf on the lower side of a monotone split lies above one on the upper
+    side, both sides are cut off at a bound between them. What is done further down stays within these bounds.
     """
-    n = tree["feature"].size
-    count = tree["count"].astype(np.float64)
-    mean = np.zeros(n)
-    mean[leaves] = values
-    left, right, feature = tree["left"], tree["right"], tree["feature"]
-    for node in range(n - 1, -1, -1):  # children come after their parent
+    feature, left, right = tree["feature"], tree["left"], tree["right"]
+    n = feature.size
+    end = np.arange(1, n + 1)  # nodes are in pre-order: the subtree of a node is node ... end - 1
+    for node in range(n - 1, -1, -1):
         if feature[node] >= 0:
-            a, b = left[node], right[node]
-            mean[node] = (mean[a] * count[a] + mean[b] * count[b]) / (count[a] + count[b])
-    low, high = np.full(n, -np.inf), np.full(n, np.inf)
+            end[node] = end[right[node]]
+    place = np.empty(n, dtype=np.intp)
+    place[leaves] = np.arange(leaves.size)
+    order = np.sort(leaves)
+    new = values.copy()
     for node in range(n):
-        if feature[node] < 0:
+        sign = 0 if feature[node] < 0 else monotonic[feature[node]]
+        if sign == 0:
             continue
-        a, b = left[node], right[node]
-        low[a] = low[b] = low[node]
-        high[a] = high[b] = high[node]
-        sign = monotonic[feature[node]]
-        if sign != 0:
-            middle = float(np.clip((mean[a] + mean[b]) / 2, low[node], high[node]))
-            if sign > 0:
-                high[a] = low[b] = middle
-            else:
-                low[a] = high[b] = middle
-    clipped: npt.NDArray[np.float64] = np.clip(values, low[leaves], high[leaves])
-    return clipped
+        first, middle, last = np.searchsorted(order, [left[node], right[node], end[node]])
+        sides = place[order[first:middle]], place[order[middle:last]]
+        low, high = sides if sign > 0 else sides[::-1]
+        if new[low].max() > new[high].min():
+            weights = [tree["count"][leaves[side]].astype(np.float64) for side in (low, high)]
+            bound = _bound_between(new[low], new[high], *weights)
+            new[low] = np.minimum(new[low], bound)
+            new[high] = np.maximum(new[high], bound)
+    return new

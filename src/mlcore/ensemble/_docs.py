@@ -28,7 +28,7 @@ _TREES = """
     categorical_features : array-like of {bool, int, str} or None, default='from_dtype'
         Categorical columns: a mask, numbers, names, or 'from_dtype' for the columns of a table whose type is
         categorical (pandas, polars, pyarrow). A column may have ``max_bins`` different values; the values are
-        kept in the model, and others count as missing. None for no such columns.
+        kept in the model; others, and negative numbers, count as missing. None for no such columns.
     monotonic_cst : array-like of int of shape (n_features,) or dict, default=None
         1: predictions never fall when the feature rises; -1: never rise; 0: no constraint. A dict maps
         feature names. For classifiers it concerns the probability of the second class.
