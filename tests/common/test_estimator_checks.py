@@ -1,5 +1,7 @@
 """scikit-learn's own checks over every public estimator; one may fail only where `cases` say why."""
 
+import functools
+
 import cases
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -15,13 +17,30 @@ def expected_failures(estimator):
     return dict(case.estimator_checks_fail) if case is not None else {}
 
 
+def run(estimator, check):
+    """The check. One that must fail is reported without its traceback, whose sources take long to read."""
+    function = check.func if isinstance(check, functools.partial) else check
+    reason = expected_failures(estimator).get(function.__name__)
+    if reason is None:
+        check(estimator)
+        return
+    try:
+        check(estimator)
+    except Exception:
+        failed = True
+    else:
+        failed = False
+    assert failed, f"{function.__name__} passes, but is listed as failing: {reason}"
+    pytest.xfail(reason)
+
+
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(CHEAP, expected_failed_checks=expected_failures)
+@parametrize_with_checks(CHEAP)
 def test_estimator_check(estimator, check):
-    check(estimator)
+    run(estimator, check)
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([cls() for cls in NAMES], expected_failed_checks=expected_failures)
+@parametrize_with_checks([cls() for cls in NAMES])
 def test_estimator_check_with_default_arguments(estimator, check):
-    check(estimator)
+    run(estimator, check)
