@@ -163,6 +163,10 @@ class BaseHistGradientBoosting(BaseEstimator):
             self.is_categorical_ = categorical_columns(X, self.categorical_features)
             self._codes = None
         if self.is_categorical_ is None:
+            if self._is_plain(X) and (reset or X.shape[1] == self.n_features_in_):
+                self.n_features_in_ = X.shape[1]
+                plain: npt.NDArray[Any] = X
+                return plain
             checked: npt.NDArray[Any] = validate_data(
                 self, X, reset=reset, dtype=_FLOATS, ensure_all_finite=False
             )
@@ -174,6 +178,18 @@ class BaseHistGradientBoosting(BaseEstimator):
         assert self._codes is not None
         validate_data(self, X, reset=False, skip_check_array=True)
         return self._codes.transform(X)
+
+    def _is_plain(self, X: Any) -> bool:
+        """True for arrays that the checks below would not change or refuse; they take longer than the trees
+        for one row."""
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in _FLOATS
+            and X.size > 0
+            and X.flags.aligned
+            and "feature_names_in_" not in vars(self)
+        )
 
     def _weights(self, sample_weight: Any, X: Any, y: Any) -> npt.NDArray[np.float64] | None:
         """Sample weights times class weights; None when all are 1."""
@@ -320,7 +336,8 @@ class BaseHistGradientBoosting(BaseEstimator):
         held = vars(self).get("_held")
         if held is not None and held[0] is X:
             return np.asarray(held[1])
-        check_is_fitted(self)
+        if "_trees" not in vars(self):
+            check_is_fitted(self)
         X = self._matrix(X, reset=False)
         raw = self._baseline_of(X.shape[0])
         self._trees.add_to(raw, X, 0, self._trees.n_iterations, native_threads(self.n_jobs))

@@ -123,6 +123,8 @@ class TreeSample:
         self.subsample, self.top_rate, self.other_rate = subsample, top_rate, other_rate
         self.colsample, self.seed = colsample, seed
         self.draws = draws or sampling != "none" or colsample < 1.0
+        words = np.random.SeedSequence([seed if self.draws else 0, 1]).generate_state(1, np.uint64)
+        self._first_seed = int(words[0])
         self.n_rows, self.n_features = n_rows, n_features
 
     @property
@@ -135,10 +137,8 @@ class TreeSample:
 
         Without any drawing a model does not depend on the seed of the fit.
         """
-        words = np.random.SeedSequence([self.seed if self.draws else 0, iteration, tree, 1]).generate_state(
-            1, np.uint64
-        )
-        return int(words[0])
+        # The native generator mixes its key well: numbers in a row will do.
+        return (self._first_seed + (iteration << 20) + tree) % 2**64
 
     def rows(
         self, iteration: int, gradients: Any, hessians: Any, threads: int
@@ -150,7 +150,7 @@ class TreeSample:
             chosen = draws.choice(self.n_rows, count, replace=False, shuffle=False)
             return np.sort(chosen).astype(np.uint32)
         if self.sampling == "goss" and self.top_rate + self.other_rate < 1.0:
-            seed = self.seed_of(iteration, -1 % 2**32)
+            seed = self.seed_of(iteration, 2**20 - 1)
             rows: npt.NDArray[np.uint32] = _core.ensemble.goss(
                 gradients, hessians, self.top_rate, self.other_rate, seed, threads
             )
