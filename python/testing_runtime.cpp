@@ -104,7 +104,7 @@ TeamReport run_team(int threads, int rounds, Index blocks, const std::vector<std
 
 // Many short phases, each reading what other blocks wrote in the one before, without any atomic: errors seen, must be
 // 0. Counts too what only a wrong member number can bring about: two threads in one member's place.
-Index run_phases(int threads, int rounds, Index blocks) {
+Index run_phases(int threads, int rounds, Index blocks, int sleep_us) {
   std::vector<Index> values(static_cast<std::size_t>(blocks), 0), next(static_cast<std::size_t>(blocks), 0);
   std::vector<std::atomic<int>> places(static_cast<std::size_t>(std::max(threads, 1)));
   std::atomic<Index> wrong{0};
@@ -118,6 +118,7 @@ Index run_phases(int threads, int rounds, Index blocks) {
         const Index neighbour = values[static_cast<std::size_t>((block + 1) % blocks)];
         if (neighbour != round) wrong.fetch_add(1);
         next[static_cast<std::size_t>(block)] = neighbour + 1;
+        if (sleep_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(sleep_us));
         places[static_cast<std::size_t>(member)].store(0);
       });
       team.once([&] { values.swap(next); });
@@ -227,7 +228,8 @@ void register_testing_runtime(py::module_& testing) {
   testing.def("team", &run_team, py::arg("threads"), py::arg("rounds"), py::arg("blocks"),
               py::arg("failing_blocks") = std::vector<std::pair<int, Index>>{},
               py::arg("failing_once") = std::vector<int>{}, py::arg("work_us") = 0.0, Release());
-  testing.def("phases", &run_phases, py::arg("threads"), py::arg("rounds"), py::arg("blocks"), Release());
+  testing.def("phases", &run_phases, py::arg("threads"), py::arg("rounds"), py::arg("blocks"), py::arg("sleep_us") = 0,
+              Release());
   py::class_<Nested>(testing, "Nested")
       .def_readonly("threads", &Nested::threads)
       .def_readonly("sources", &Nested::sources)

@@ -1,5 +1,6 @@
 """The native k-means against its slow twins, at the sizes where tiles, groups and blocks begin and end."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -265,3 +266,48 @@ def test_instruction_set_levels_agree():
             assert labels == results["base"][name][0], name
             assert inertia == pytest.approx(results["base"][name][1], rel=1e-5)
             np.testing.assert_allclose(centers, results["base"][name][2], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_few_rows_and_centres_that_move_far(algorithm):
+    """Bounds are put to the test where centres jump: heavy-tailed rows, starts that are no rows."""
+    compared = 0
+    for seed in range(500):
+        rng = np.random.default_rng(seed)
+        n, d, k = rng.integers(6, 40), rng.integers(1, 3), rng.integers(2, 9)
+        X = rng.standard_normal((n, d)) * np.exp(2 * rng.standard_normal((n, 1)))
+        start = rng.standard_normal((k, d)) * np.exp(2 * rng.standard_normal((k, 1)))
+        for steps in (1, 2, 3, 5, 12):
+            expected = slow_lloyd(X, start, steps)
+            if expected is None:
+                break
+            labels, _, centers, *_ = fit(X, start, algorithm, steps)
+            assert labels.tolist() == expected[0].tolist(), (seed, steps)
+            np.testing.assert_allclose(centers, expected[1], rtol=1e-9, atol=1e-9)
+            compared += 1
+    assert compared > 500
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_largest_moves_of_two_centres_are_both_counted(algorithm):
+    """The row at 0 leaves the centre that moves most for the one that moves second most."""
+    X = np.array([0.0, *[-36.0] * 40, *[21.0] * 40, *[1000.0] * 3])[:, None]
+    for order in itertools.permutations([-5.0, 45.0, 1000.0]):
+        start = np.array(order)[:, None]
+        for steps in (1, 2, 3):
+            labels = fit(X, start, algorithm, steps)[0]
+            np.testing.assert_array_equal(labels, slow_lloyd(X, start, steps)[0])
+        assert order[labels[0]] == 45.0
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_ties_between_any_two_centres_go_to_the_lower(algorithm):
+    # The row without weight is as near to (1, 0) as to (-1, 0); the third centre is nearer to the latter.
+    places = np.array([[-5.0, 0], [1, 0], [-1, 0]])
+    X = np.concatenate([np.zeros((1, 2)), np.repeat(places, 3, axis=0)])
+    weights = np.ones(len(X))
+    weights[0] = 0
+    for order in itertools.permutations(range(3)):
+        for steps in (1, 2, 3):
+            labels = fit(X, places[list(order)], algorithm, steps, weights=weights)[0]
+            assert labels[0] == min(order.index(1), order.index(2))

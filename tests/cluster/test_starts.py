@@ -118,7 +118,7 @@ def test_bad_arguments(blobs):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_distinct_rows(dtype, index):
     rng = np.random.default_rng(0)
-    X = rng.integers(-1, 2, size=(120, 3)).astype(dtype)
+    X = rng.integers(-3, 3, size=(120, 3)).astype(dtype)
     X[rng.random(X.shape) < 0.3] = -0.0
     weights = rng.integers(0, 3, size=120).astype(dtype)
     csr = sp.csr_array(X)

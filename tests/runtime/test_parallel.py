@@ -138,6 +138,11 @@ def test_phase_stress(threads, blocks):
     assert testing.phases(threads, 3000, blocks) == 0
 
 
+def test_no_two_threads_have_the_same_number():
+    # Asleep inside their blocks they are there at the same time, also on fewer processors than threads.
+    assert testing.phases(4, 50, 16, sleep_us=200) == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
 def test_more_threads_than_the_system_gives():
     """A limit on the number of threads: the team is smaller, the work is done."""
