@@ -1,6 +1,6 @@
 // Screening of centres in bfloat16: see kmeans_screen.kernels.hpp for the bound.
 //
-// The matrix unit multiplies 16 centres x 32 coordinates by 32 coordinates x 16 points in 16 cycles, thirty times the
+// The matrix unit multiplies 16 centres x 32 coordinates by 32 coordinates x 16 points in 16 cycles, sixteen times the
 // rate of float FMAs. Points stay in the lanes, as in the dense tiles, so that the search for the best score is
 // vertical. Its operands are pairs of neighbouring coordinates, the even one in the low half of 32 bits. Without the
 // unit the same steps run in float on the rounded values: that costs more than the exact scores and is there for tests.
