@@ -301,13 +301,24 @@ def test_the_largest_moves_of_two_centres_are_both_counted(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_ties_between_any_two_centres_go_to_the_lower(algorithm):
-    # The row without weight is as near to (1, 0) as to (-1, 0); the third centre is nearer to the latter.
-    places = np.array([[-5.0, 0], [1, 0], [-1, 0]])
+@pytest.mark.parametrize(
+    "places",
+    [
+        [[-5.0, 0], [1, 0], [-1, 0]],  # a third centre, nearer to one of the two
+        [[-5.5, 0], [5, 0], [-5, 0], [5.5, 0]],  # each of the two has a neighbour: groups of their own
+    ],
+    ids=["three", "groups"],
+)
+def test_ties_between_any_two_centres_go_to_the_lower(places, algorithm):
+    # The row at 0, without weight, is as near to the second place as to the third.
+    places = np.array(places)
     X = np.concatenate([np.zeros((1, 2)), np.repeat(places, 3, axis=0)])
     weights = np.ones(len(X))
     weights[0] = 0
-    for order in itertools.permutations(range(3)):
+    for order in itertools.permutations(range(len(places))):
         for steps in (1, 2, 3):
             labels = fit(X, places[list(order)], algorithm, steps, weights=weights)[0]
             assert labels[0] == min(order.index(1), order.index(2))
+        # with weight the row moves the centre that it went to first
+        centers = fit(X, places[list(order)], algorithm, 1)[2]
+        np.testing.assert_allclose(centers, slow_lloyd(X, places[list(order)], 1)[1], atol=1e-12)
