@@ -206,6 +206,24 @@ def test_online_em_learns_from_batches():
     assert model.n_iter_ == 30
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_online_statistics_of_batches_far_apart(kind):
+    """One state: moments of the batches mixed with weights 1 - r and r, r = 2^-0.7."""
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(0, 1, size=(40, 2)), rng.normal(100, 2, size=(60, 2))
+    model = hmm.GaussianHMM(1, kind, covars_prior=0.0, covars_weight=0.0, random_state=0)
+    model.partial_fit(A).partial_fit(B)
+    r = 2**-0.7
+    mean = (1 - r) * A.mean(axis=0) + r * B.mean(axis=0)
+    np.testing.assert_allclose(model.means_[0], mean, rtol=1e-10)
+    second = (1 - r) * A.T @ A / 40 + r * B.T @ B / 60 - np.outer(mean, mean)
+    if kind == "spherical":
+        second = np.eye(2) * np.trace(second) / 2
+    elif kind == "diag":
+        second = np.diag(np.diag(second))
+    np.testing.assert_allclose(model.covars_[0], second, rtol=1e-9, atol=1e-9)
+
+
 @every_model
 def test_partial_fit_of_one_batch_is_one_iteration(name, kind):
     X = data(name, np.random.default_rng(10))
