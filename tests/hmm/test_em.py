@@ -208,15 +208,18 @@ def test_online_em_learns_from_batches():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_online_statistics_of_batches_far_apart(kind):
-    """One state: moments of the batches mixed with weights 1 - r and r, r = 2^-0.7."""
+    """One state: the moments of batch t are mixed in with the rate (t + 1)^-0.7, t from 0."""
     rng = np.random.default_rng(0)
-    A, B = rng.normal(0, 1, size=(40, 2)), rng.normal(100, 2, size=(60, 2))
+    batches = [rng.normal(100 * t, 1 + t, size=(40 + 10 * t, 2)) for t in range(3)]
     model = hmm.GaussianHMM(1, kind, covars_prior=0.0, covars_weight=0.0, random_state=0)
-    model.partial_fit(A).partial_fit(B)
-    r = 2**-0.7
-    mean = (1 - r) * A.mean(axis=0) + r * B.mean(axis=0)
+    mean, second = 0.0, 0.0
+    for t, batch in enumerate(batches):
+        model.partial_fit(batch)
+        rate = (t + 1) ** -0.7
+        mean = (1 - rate) * mean + rate * batch.mean(axis=0)
+        second = (1 - rate) * second + rate * batch.T @ batch / len(batch)
     np.testing.assert_allclose(model.means_[0], mean, rtol=1e-10)
-    second = (1 - r) * A.T @ A / 40 + r * B.T @ B / 60 - np.outer(mean, mean)
+    second = second - np.outer(mean, mean)
     if kind == "spherical":
         second = np.eye(2) * np.trace(second) / 2
     elif kind == "diag":
