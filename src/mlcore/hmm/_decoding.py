@@ -13,7 +13,7 @@ from ._sequences import Array, Sequences
 if TYPE_CHECKING:
     from ._base import BaseHMM
 
-__all__ = ["DecodingMixin"]
+__all__ = ["DecodingMixin", "no_path"]
 
 
 class DecodingMixin:
@@ -93,7 +93,7 @@ class DecodingMixin:
         )
         total = float(values.sum())
         if total == -np.inf:
-            raise ValueError(_no_path(values))
+            raise ValueError(no_path(values))
         return total, self._collapse(gamma)
 
     def predict_proba(self: BaseHMM, X: Any, lengths: Any = None) -> Array:  # type: ignore[misc]
@@ -198,7 +198,7 @@ class DecodingMixin:
         if algorithm == "map":
             values, gamma = engine.posteriors(*arguments, labels, threads)
             if not np.isfinite(values).all():
-                raise ValueError(_no_path(values))
+                raise ValueError(no_path(values))
             gamma = self._collapse(gamma)
             return float(gamma.max(axis=1).sum()), gamma.argmax(axis=1).astype(np.int32)
         if n_best is not None:
@@ -210,11 +210,12 @@ class DecodingMixin:
             values, states = engine.viterbi(*arguments, labels, threads)
         total = float(values[0]) if len(values) == 1 else float(values.sum())
         if total == -np.inf and algorithm != "beam":
-            raise ValueError(_no_path(values))
+            raise ValueError(no_path(values))
         return total, self._collapse_states(states)
 
 
-def _no_path(values: Array) -> str:
+def no_path(values: Array) -> str:
+    """What to say of the first sequence whose log-likelihood is minus infinity."""
     sequence = int(np.argmin(np.isfinite(values)))
     return (
         f"Sequence {sequence} has probability zero under the model: no allowed path of states can emit it "

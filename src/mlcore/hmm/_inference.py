@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._validation import draw_seed, native_threads
 from ._chain import check_distribution, stationary_distribution
+from ._decoding import no_path
 from ._engine import engine
 from ._sequences import Array
 
@@ -139,10 +140,9 @@ class InferenceMixin:
         data = self._test_data(X, lengths)
         emission, start, trans = self._model(data.X)
         threads = native_threads(self.n_jobs)
-        L = engine.log_densities(emission, data.X, threads)
-        found = np.empty_like(L)
-        for a, b in zip(data.offsets[:-1], data.offsets[1:]):
-            found[a:b] = _filtered(L[a:b], start, trans)
+        values, found = engine.filter(emission, data.X, data.offsets, start, trans, threads)
+        if not np.isfinite(values).all():
+            raise ValueError(no_path(values))
         return self._collapse(found)
 
     def stream(self: BaseHMM) -> FilterStream:  # type: ignore[misc]
@@ -284,17 +284,3 @@ class InferenceMixin:
             See :func:`stationary_distribution`.
         """
         return self.stationary_distribution()
-
-
-def _filtered(L: Array, start: Array, trans: Array) -> Array:
-    probabilities = np.empty_like(L)
-    before = start
-    densities = np.exp(L - L.max(axis=1, keepdims=True))
-    for t in range(len(L)):
-        joint = before * densities[t]
-        total = joint.sum()
-        if not total > 0:
-            raise ValueError(f"Row {t} of a sequence has probability zero after the rows before it.")
-        probabilities[t] = joint / total
-        before = probabilities[t] @ trans
-    return probabilities
