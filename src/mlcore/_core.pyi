@@ -115,6 +115,24 @@ class _Cluster:
         restart: int,
         n_threads: int,
     ) -> _Array: ...
+    @staticmethod
+    def dbscan_fit(
+        X: _Array,
+        sample_weight: _Array | None,
+        metric: str,
+        p: float,
+        eps: float,
+        min_samples: float,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def dbscan_predict(
+        components: _Array, labels: _Array, X: _Array, metric: str, p: float, eps: float, n_threads: int
+    ) -> _Array: ...
+    @staticmethod
+    def dbscan_matrix(
+        distances: _Matrix, sample_weight: _Array | None, eps: float, min_samples: float, n_threads: int
+    ) -> tuple[_Array, _Array]: ...
 
 cluster: _Cluster
 

@@ -2,6 +2,7 @@
 
 from ..metrics import align_labels
 from ._bisecting import BisectingKMeans
+from ._dbscan import DBSCAN, dbscan
 from ._elbow import elbow_point
 from ._gap import GapStatistic, gap_statistic
 from ._kernel_kmeans import KernelKMeans
@@ -11,6 +12,7 @@ from ._spherical import SphericalKMeans
 from ._statistics import KMeansStatistics
 
 __all__ = [
+    "DBSCAN",
     "BisectingKMeans",
     "GapStatistic",
     "KMeans",
@@ -19,6 +21,7 @@ __all__ = [
     "MiniBatchKMeans",
     "SphericalKMeans",
     "align_labels",
+    "dbscan",
     "elbow_point",
     "gap_statistic",
     "k_means",
