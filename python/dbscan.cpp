@@ -3,25 +3,15 @@
 
 #include "arrays.hpp"
 #include "csr.hpp"
+#include "metrics.hpp"
 
 namespace mlcore::python {
 
 namespace {
 
 cluster::DbscanSpec spec_of(const std::string& metric, double p, double eps, double min_samples, int n_threads) {
-  using neighbors::MetricKind;
   cluster::DbscanSpec spec;
-  if (metric == "euclidean")
-    spec.metric.kind = MetricKind::kEuclidean;
-  else if (metric == "manhattan")
-    spec.metric.kind = MetricKind::kManhattan;
-  else if (metric == "chebyshev")
-    spec.metric.kind = MetricKind::kChebyshev;
-  else if (metric == "minkowski")
-    spec.metric.kind = MetricKind::kMinkowski;
-  else
-    throw std::invalid_argument("unknown metric '" + metric + "'");
-  spec.metric.p = p;
+  spec.metric = metric_of(metric, p);
   spec.eps = neighbors::reduced_distance(spec.metric, eps);
   spec.min_samples = min_samples;
   spec.n_jobs = n_threads;

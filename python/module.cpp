@@ -21,7 +21,8 @@ void register_tree_forest(py::module_& module);  // after register_tree
 void register_ensemble(py::module_& module);
 void register_hmm(py::module_& module);
 void register_hmm_paths(py::module_& module);  // after register_hmm
-void register_dbscan(py::module_& module);     // after register_cluster
+void register_neighbors(py::module_& module);
+void register_dbscan(py::module_& module);  // after register_cluster
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -41,6 +42,7 @@ PYBIND11_MODULE(_core, module) {
   register_ensemble(module);
   register_hmm(module);
   register_hmm_paths(module);
+  register_neighbors(module);
   register_dbscan(module);
   register_testing_random(testing);
   register_testing_num(testing);

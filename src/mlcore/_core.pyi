@@ -359,6 +359,14 @@ class _Hmm:
 
 hmm: _Hmm
 
+class _Neighbors:
+    @staticmethod
+    def nearest(
+        fitted: _Array, X: _Array | None, k: int, metric: str, p: float, want_rows: bool, n_threads: int
+    ) -> tuple[_Array, _Array | None]: ...
+
+neighbors: _Neighbors
+
 # Internals for the test suite.
 _testing: Any
 

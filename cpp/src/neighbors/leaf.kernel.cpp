@@ -66,21 +66,21 @@ MLCORE_INLINE Real add_term(Real sum, Real difference, double p) noexcept {
 }
 
 // sums <- r of one group of slots over columns [0, d); false when it stopped early, with every slot out of reach.
-template <MetricKind kKind, bool kMayStop>
+template <MetricKind kKind>
 MLCORE_INLINE bool group_distances(const double* point, Index point_stride, const double* block, Index d, double p,
                                    double bound, Real* sums) noexcept {
 #pragma GCC unroll 4
   for (int g = 0; g < kGroup; ++g) sums[g] = Real{};
   Index j = 0;
   while (j < d) {
-    const Index stop = kMayStop && d - j > kStride ? j + kStride : d;
+    const Index stop = d - j > kStride ? j + kStride : d;
     for (; j < stop; ++j) {
       const Real x = broadcast(point[j * point_stride]);
       const double* column = block + j * kLeaf;
 #pragma GCC unroll 4
       for (int g = 0; g < kGroup; ++g) sums[g] = add_term<kKind>(sums[g], load(column + g * L) - x, p);
     }
-    if (kMayStop && j < d) {
+    if (j < d) {
       std::uint32_t any = 0;
 #pragma GCC unroll 4
       for (int g = 0; g < kGroup; ++g) any |= within(sums[g], bound);
@@ -95,8 +95,7 @@ MLCORE_INLINE std::uint32_t hits_of(const LeafPair& pair, Index q) noexcept {
   std::uint32_t hits = 0;
   for (Index slot = 0; slot < kLeaf; slot += kSpan) {
     Real sums[kGroup];
-    if (!group_distances<kKind, true>(pair.queries + q, kLeaf, pair.block + slot, pair.d, pair.p, pair.bound, sums))
-      continue;
+    if (!group_distances<kKind>(pair.queries + q, kLeaf, pair.block + slot, pair.d, pair.p, pair.bound, sums)) continue;
 #pragma GCC unroll 4
     for (int g = 0; g < kGroup; ++g) hits |= within(sums[g], pair.bound) << (slot + g * L);
   }
@@ -149,18 +148,40 @@ Index find_first(const LeafPair& pair, std::uint32_t asking, std::uint32_t answe
   return -1;
 }
 
+// One term of r, for the distance of a point from a box.
 template <MetricKind kKind>
-void distances(const double* point, const double* block, Index d, double p, double* out) noexcept {
-  for (Index slot = 0; slot < kLeaf; slot += kSpan) {
-    Real sums[kGroup];
-    group_distances<kKind, false>(point, 1, block + slot, d, p, 0.0, sums);
-#pragma GCC unroll 4
-    for (int g = 0; g < kGroup; ++g) store(out + slot + g * L, sums[g]);
-  }
+MLCORE_INLINE double add_one(double sum, double outside, double p) noexcept {
+  if constexpr (kKind == MetricKind::kEuclidean) return sum + outside * outside;
+  if constexpr (kKind == MetricKind::kManhattan) return sum + outside;
+  if constexpr (kKind == MetricKind::kChebyshev) return outside > sum ? outside : sum;
+  return sum + pow(outside, p);
 }
 
 template <MetricKind kKind>
-constexpr neighbors::LeafKernels kKernels = {count<kKind>, find<kKind>, find_first<kKind>, distances<kKind>};
+std::uint32_t within_bound(const double* point, Index stride, const double* block, const double* box, Index d, double p,
+                           double bound, double surely_over, double* r) noexcept {
+  double away = 0.0;
+  for (Index j = 0; j < d; ++j) {
+    const double x = point[j * stride], below = box[j] - x, above = x - box[d + j];
+    const double outside = below > above ? below : above;
+    if (outside > 0.0) away = add_one<kKind>(away, outside, p);
+  }
+  if (away > surely_over) return 0;
+  std::uint32_t hits = 0;
+  for (Index slot = 0; slot < kLeaf; slot += kSpan) {
+    Real sums[kGroup];
+    if (!group_distances<kKind>(point, stride, block + slot, d, p, bound, sums)) continue;
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroup; ++g) {
+      store(r + slot + g * L, sums[g]);
+      hits |= within(sums[g], bound) << (slot + g * L);
+    }
+  }
+  return hits;
+}
+
+template <MetricKind kKind>
+constexpr neighbors::LeafKernels kKernels = {count<kKind>, find<kKind>, find_first<kKind>, within_bound<kKind>};
 
 constexpr neighbors::LeafTables kTables = {{kKernels<MetricKind::kEuclidean>, kKernels<MetricKind::kManhattan>,
                                             kKernels<MetricKind::kChebyshev>, kKernels<MetricKind::kMinkowski>}};

@@ -14,7 +14,7 @@ _WITHOUT = {
 
 CASES: dict[str, Case] = {
     "cluster.DBSCAN": Case(
-        params={"eps": 1.0, "min_samples": 2},
+        params={"eps": 1.5, "min_samples": 5},
         big={"eps": 0.4},
         # no row ever has enough neighbours, and no box lies wholly within reach or out of it
         long={"eps": 1.6, "min_samples": 10**9},
@@ -23,8 +23,16 @@ CASES: dict[str, Case] = {
         without=_WITHOUT
         | {"sparse_equals_dense": "components_ has the format of X; see tests/cluster/test_dbscan.py"},
     ),
+    "cluster.k_distance": Case(
+        long={"k": 500},
+        long_rows=200_000,
+        without={
+            "sparse_equals_dense": "dense only: the kd-tree holds dense rows",
+            "sparse_with_bad_values": "dense only: the kd-tree holds dense rows",
+        },
+    ),
     "cluster.dbscan": Case(
-        params={"eps": 1.0, "min_samples": 2},
+        params={"eps": 1.5, "min_samples": 5},
         big={"eps": 0.4},
         long={"eps": 1.6, "min_samples": 10**9},
         long_rows=500_000,

@@ -31,8 +31,10 @@ struct LeafKernels {
   std::uint32_t (*find)(const LeafPair& pair, std::uint32_t asking, std::uint32_t* hits) noexcept;
   /// First q of `asking` with a slot s of `answering` within reach, as q * kLeaf + s; -1 when there is none.
   Index (*find_first)(const LeafPair& pair, std::uint32_t asking, std::uint32_t answering) noexcept;
-  /// distances[s] <- r between the point (d values, one after the other) and slot s; NaN in unused slots.
-  void (*distances)(const double* point, const double* block, Index d, double p, double* distances) noexcept;
+  /// Slots within `bound` of one point, whose columns stand `stride` apart; r[s] of those (the rest is undefined). None
+  /// when the box of the leaf is surely over.
+  std::uint32_t (*within)(const double* point, Index stride, const double* block, const double* box, Index d, double p,
+                          double bound, double surely_over, double* r) noexcept;
 };
 
 struct Metric;
