@@ -358,6 +358,37 @@ class _Hmm:
     ) -> _Array: ...
 
 hmm: _Hmm
+_Kernel: TypeAlias = tuple[int, float, float, int]  # kind, gamma, coef0, degree
+
+class _Svm:
+    @staticmethod
+    def svc_fit(
+        X: _Matrix,
+        labels: _Array,
+        n_classes: int,
+        bounds: _Array,
+        nu: float | None,
+        kernel: _Kernel,
+        tol: float,
+        cache_bytes: float,
+        shrinking: bool,
+        max_iter: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array, _Array, int]: ...
+    @staticmethod
+    def decide(
+        X: _Matrix,
+        vectors: _Matrix,
+        coef: _Array,
+        per_class: _Array,
+        rho: _Array,
+        support: _Array,
+        kernel: _Kernel,
+        labels: bool,
+        n_threads: int,
+    ) -> _Array: ...
+
+svm: _Svm
 
 class _Neighbors:
     @staticmethod

@@ -1,0 +1,173 @@
+#include "svm/dual.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "mlcore/base/errors.hpp"
+#include "mlcore/runtime/interrupt.hpp"
+#include "svm/row_store.hpp"
+
+namespace mlcore::svm {
+
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr Index kIterationsBetweenPolls = 4096;
+constexpr Index kLargestWhole = 4096;  // variables; beyond, the passes over all of them cost more than kernel values
+
+/// f = K beta + linear for a start that is not zero.
+template <class T>
+void start_gradient(const DualProblem<T>& problem, SmoWorkspace<T>& workspace, runtime::Team& team) {
+  std::copy_n(problem.linear, problem.variables(), problem.f);
+  const Index positions = problem.positions();
+  Buffer<double> weights(positions);
+  Buffer<Index> slots(positions);
+  Index count = 0;
+  for (Index p = 0; p < positions; ++p) {
+    double beta = problem.beta[p];
+    if (problem.sides == 2) beta += problem.beta[positions + p];
+    if (beta == 0.0) continue;
+    weights[count] = beta;
+    slots[count++] = problem.slot(p);
+  }
+  if (count == 0) return;
+  Buffer<double> sum = Buffer<double>::zeros({positions});
+  add_kernel_products(*problem.rows, *problem.rows, slots.data(), weights.data(), count, problem.first_group, problem.groups,
+                      sum.data(), workspace, team);
+  for (Index side = 0; side < problem.sides; ++side)
+    for (Index p = 0; p < positions; ++p) problem.f[side * positions + p] += sum[p];
+}
+
+template <class T>
+double objective(const DualProblem<T>& problem) {
+  double sum = 0.0;  // 1/2 beta' (K beta + q + q)
+  for (Index v = 0; v < problem.variables(); ++v) sum += problem.beta[v] * (problem.f[v] + problem.linear[v]);
+  return 0.5 * sum;
+}
+
+/// The whole problem at once: LIBSVM's iterations, kernel rows made when they are first needed.
+template <class T>
+SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings, SmoWorkspace<T>& workspace,
+                      runtime::Team& team) {
+  const Index positions = problem.positions(), variables = problem.variables();
+  Buffer<double> penalty_up(variables), penalty_low(variables), diagonal(variables);
+  for (Index v = 0; v < variables; ++v) {
+    penalty_up[v] = problem.beta[v] < problem.highest[v] ? 0.0 : kInfinity;
+    penalty_low[v] = problem.beta[v] > problem.lowest[v] ? 0.0 : -kInfinity;
+    diagonal[v] = problem.rows->diagonal(problem.slot(v % positions));
+  }
+  RowStore<T> store(problem, settings.cache_bytes, workspace);
+  SmoState<T> state;
+  state.rows = store.rows();
+  state.diagonal = diagonal.data();
+  state.beta = problem.beta;
+  state.lowest = problem.lowest;
+  state.highest = problem.highest;
+  state.f = problem.f;
+  state.penalty_up = penalty_up.data();
+  state.penalty_low = penalty_low.data();
+  if (problem.constraint_per_run) {
+    const Index middle = problem.groups[0] * problem.rows->width();
+    state.segments[0] = {0, middle, 0, 0};
+    state.segments[1] = {middle, positions, middle, 1};
+    state.segment_count = 2;
+  } else if (problem.sides == 2) {
+    state.segments[0] = {0, positions, 0, 0};
+    state.segments[1] = {positions, variables, 0, problem.constraint_per_side ? 1 : 0};
+    state.segment_count = 2;
+  } else {
+    state.segments[0] = {0, positions, 0, 0};
+  }
+
+  runtime::Interrupt interrupt;
+  SmoReport report;
+  const auto& kernels = problem.rows->kernels();
+  for (;;) {
+    const Index left = settings.max_iterations < 0 ? kIterationsBetweenPolls
+                                                   : std::min(kIterationsBetweenPolls,
+                                                              settings.max_iterations - report.iterations);
+    const SmoOutcome outcome = kernels.smo(state, settings.tolerance, left);
+    report.iterations += outcome.iterations;
+    report.gap = outcome.gap;
+    if (outcome.end == SmoEnd::kConverged) break;
+    if (outcome.end == SmoEnd::kMissingRow) {
+      store.fetch(outcome.missing % positions, state, team);
+      continue;
+    }
+    poll(interrupt, settings.stop);
+    if (!std::isfinite(outcome.gap) || outcome.iterations == 0 ||
+        (settings.max_iterations >= 0 && report.iterations >= settings.max_iterations)) {
+      report.status = SmoStatus::kMaxIterations;
+      break;
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+void poll(runtime::Interrupt& interrupt, std::atomic<bool>* stop) {
+  try {
+    interrupt.poll();
+  } catch (...) {
+    if (stop != nullptr) stop->store(true, std::memory_order_relaxed);
+    throw;
+  }
+  if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw Interrupted();
+}
+
+template <class T>
+SmoReport solve_dual(const DualProblem<T>& problem, const SmoSettings& settings, SmoWorkspace<T>& workspace,
+                     runtime::Team& team) {
+  start_gradient(problem, workspace, team);
+  SmoReport report;
+  if (problem.variables() <= kLargestWhole) {
+    report = solve_whole(problem, settings, workspace, team);
+  } else {
+    solve_blocked(problem, settings, workspace, team, report);
+  }
+  report.objective = objective(problem);
+  return report;
+}
+
+template <class T>
+double threshold(const DualProblem<T>& problem, Index constraint) {
+  double sum = 0.0, above = kInfinity, below = -kInfinity;
+  Index free = 0;
+  for (Index v = 0; v < problem.variables(); ++v) {
+    const double low = problem.lowest[v], high = problem.highest[v], beta = problem.beta[v], f = problem.f[v];
+    if (low == high || problem.constraint(v) != constraint) continue;
+    if (beta >= high) {
+      below = std::max(below, f);
+    } else if (beta <= low) {
+      above = std::min(above, f);
+    } else {
+      sum += f;
+      ++free;
+    }
+  }
+  return free > 0 ? sum / static_cast<double>(free) : (above + below) / 2;
+}
+
+template <class T>
+double duality_gap(const DualProblem<T>& problem) {
+  const double thresholds[2] = {threshold(problem, 0), problem.constraints() == 2 ? threshold(problem, 1) : 0.0};
+  double gap = 0.0;
+  for (Index v = 0; v < problem.variables(); ++v) {
+    if (problem.lowest[v] == problem.highest[v]) continue;
+    const double g = problem.f[v] - thresholds[problem.constraint(v)];
+    if (g > 0) gap += g * (problem.beta[v] - problem.lowest[v]);
+    if (g < 0) gap -= g * (problem.highest[v] - problem.beta[v]);
+  }
+  return gap;
+}
+
+#define MLCORE_INSTANTIATE(T)                                                                              \
+  template SmoReport solve_dual<T>(const DualProblem<T>&, const SmoSettings&, SmoWorkspace<T>&, runtime::Team&); \
+  template double threshold<T>(const DualProblem<T>&, Index);                                                    \
+  template double duality_gap<T>(const DualProblem<T>&);
+MLCORE_INSTANTIATE(float)
+MLCORE_INSTANTIATE(double)
+
+}  // namespace mlcore::svm

@@ -1,0 +1,5 @@
+"""Support vector machines."""
+
+from ._svc import SVC
+
+__all__ = ["SVC"]
