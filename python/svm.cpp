@@ -42,12 +42,12 @@ py::tuple svc_fit(const View& x, const Array<std::int32_t>& labels, Index classe
     result = svm::svc_fit(x, spec);
   }
   const Index support = result.support.size(), pairs = result.rho.size();
-  return py::make_tuple(to_array(std::move(result.support), {support}), to_array(std::move(result.per_class), {classes}),
-                        to_array(std::move(result.dual_coef), {classes - 1, support}),
-                        to_array(std::move(result.rho), {pairs}), to_array(std::move(result.iterations), {pairs}),
-                        to_array(std::move(result.kkt_violation), {pairs}),
-                        to_array(std::move(result.dual_gap), {pairs}),
-                        to_array(std::move(result.dual_objective), {pairs}), result.status);
+  return py::make_tuple(
+      to_array(std::move(result.support), {support}), to_array(std::move(result.per_class), {classes}),
+      to_array(std::move(result.dual_coef), {classes - 1, support}), to_array(std::move(result.rho), {pairs}),
+      to_array(std::move(result.iterations), {pairs}), to_array(std::move(result.kkt_violation), {pairs}),
+      to_array(std::move(result.dual_gap), {pairs}), to_array(std::move(result.dual_objective), {pairs}),
+      result.status);
 }
 
 template <class View, class SupportView>

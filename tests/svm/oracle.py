@@ -20,7 +20,9 @@ def kernel_matrix(kind: str, X: Any, Z: Any, gamma: float, coef0: float = 0.0, d
     return np.tanh(gamma * products + coef0)
 
 
-def dual_optimum(K: np.ndarray, q: np.ndarray, low: np.ndarray, high: np.ndarray, A: np.ndarray, b: np.ndarray):
+def dual_optimum(
+    K: np.ndarray, q: np.ndarray, low: np.ndarray, high: np.ndarray, A: np.ndarray, b: np.ndarray
+):
     """min 1/2 x'Kx + q'x over low <= x <= high, A x = b, by a general solver; returns (x, objective)."""
     start = np.clip(np.linalg.lstsq(A, b, rcond=None)[0], low, high)
     found = minimize(

@@ -79,7 +79,8 @@ Model<T> make_model(const SupportView& vectors, const DecisionSpec& spec, int th
         chunk.coefficients = Buffer<T>::zeros({tiles, chunk.count, rows});
         for (Index m = 0; m < columns; ++m)
           for (Index s = 0; s < chunk.count; ++s)
-            chunk.coefficients[((m / rows) * chunk.count + s) * rows + m % rows] = static_cast<T>(spec.coef(m, first + s));
+            chunk.coefficients[((m / rows) * chunk.count + s) * rows + m % rows] =
+                static_cast<T>(spec.coef(m, first + s));
       }
     }
     begin = end;
@@ -222,8 +223,8 @@ void predict_classes(const View& x, const SupportView& vectors, const DecisionSp
   });
 }
 
-#define MLCORE_INSTANTIATE(X, V)                                                                    \
-  template void decision_values<X, V>(const X&, const V&, const DecisionSpec&, double*);            \
+#define MLCORE_INSTANTIATE(X, V)                                                         \
+  template void decision_values<X, V>(const X&, const V&, const DecisionSpec&, double*); \
   template void predict_classes<X, V>(const X&, const V&, const DecisionSpec&, std::int32_t*);
 using Dense = MatrixView<const double>;
 using Csr32 = CsrView<double, std::int32_t>;

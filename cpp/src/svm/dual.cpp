@@ -14,6 +14,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kIterationsBetweenPolls = 4096;
+constexpr Index kPatience = 1000000;   // iterations without progress
 constexpr Index kLargestWhole = 4096;  // variables; beyond, the passes over all of them cost more than kernel values
 
 /// f = K beta + linear for a start that is not zero.
@@ -33,17 +34,10 @@ void start_gradient(const DualProblem<T>& problem, SmoWorkspace<T>& workspace, r
   }
   if (count == 0) return;
   Buffer<double> sum = Buffer<double>::zeros({positions});
-  add_kernel_products(*problem.rows, *problem.rows, slots.data(), weights.data(), count, problem.first_group, problem.groups,
-                      sum.data(), workspace, team);
+  add_kernel_products(*problem.rows, *problem.rows, slots.data(), weights.data(), count, problem.first_group,
+                      problem.groups, sum.data(), workspace, team);
   for (Index side = 0; side < problem.sides; ++side)
     for (Index p = 0; p < positions; ++p) problem.f[side * positions + p] += sum[p];
-}
-
-template <class T>
-double objective(const DualProblem<T>& problem) {
-  double sum = 0.0;  // 1/2 beta' (K beta + q + q)
-  for (Index v = 0; v < problem.variables(); ++v) sum += problem.beta[v] * (problem.f[v] + problem.linear[v]);
-  return 0.5 * sum;
 }
 
 /// The whole problem at once: LIBSVM's iterations, kernel rows made when they are first needed.
@@ -82,15 +76,20 @@ SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings
 
   runtime::Interrupt interrupt;
   SmoReport report;
+  StallGuard guard(std::max(kPatience, 100 * variables));
   const auto& kernels = problem.rows->kernels();
   for (;;) {
-    const Index left = settings.max_iterations < 0 ? kIterationsBetweenPolls
-                                                   : std::min(kIterationsBetweenPolls,
-                                                              settings.max_iterations - report.iterations);
+    const Index left = settings.max_iterations < 0
+                           ? kIterationsBetweenPolls
+                           : std::min(kIterationsBetweenPolls, settings.max_iterations - report.iterations);
     const SmoOutcome outcome = kernels.smo(state, settings.tolerance, left);
     report.iterations += outcome.iterations;
     report.gap = outcome.gap;
     if (outcome.end == SmoEnd::kConverged) break;
+    if (guard.stalls(outcome.iterations, outcome.decrease, [&] { return objective(problem); })) {
+      report.status = SmoStatus::kStalled;
+      break;
+    }
     if (outcome.end == SmoEnd::kMissingRow) {
       store.fetch(outcome.missing % positions, state, team);
       continue;
@@ -163,7 +162,7 @@ double duality_gap(const DualProblem<T>& problem) {
   return gap;
 }
 
-#define MLCORE_INSTANTIATE(T)                                                                              \
+#define MLCORE_INSTANTIATE(T)                                                                                    \
   template SmoReport solve_dual<T>(const DualProblem<T>&, const SmoSettings&, SmoWorkspace<T>&, runtime::Team&); \
   template double threshold<T>(const DualProblem<T>&, Index);                                                    \
   template double duality_gap<T>(const DualProblem<T>&);

@@ -4,11 +4,12 @@
 //
 // Classification has beta_i = y_i alpha_i and q_i = -y_i; regression two variables per row, beta in [0, C] with
 // q = epsilon - t and beta in [-C, 0] with q = -epsilon - t. In the nu-variants each class, or each of the two
-// variables of regression, has a sum of its own, and LIBSVM's two-constraint rules apply. The gradient f = K beta + q is
-// optimal when no f of a variable that may grow is below an f of one (of the same constraint) that may shrink:
-// the largest such difference is the gap, and fits end when it is below tol, as LIBSVM's do.
+// variables of regression, has a sum of its own, and LIBSVM's two-constraint rules apply. The gradient f = K beta + q
+// is optimal when no f of a variable that may grow is below an f of one (of the same constraint) that may shrink: the
+// largest such difference is the gap, and fits end when it is below tol, as LIBSVM's do.
 #pragma once
 #include <atomic>
+#include <cmath>
 #include <cstdint>
 
 #include "mlcore/base/buffer.hpp"
@@ -87,8 +88,40 @@ template <class T>
 SmoReport solve_dual(const DualProblem<T>& problem, const SmoSettings& settings, SmoWorkspace<T>& workspace,
                      runtime::Team& team);
 
-/// The threshold r of one constraint, f >= r where beta < highest and f <= r where beta > lowest: the mean over the free
-/// variables, or the middle of what the bounded ones leave.
+/// Tells when rounding allows no further progress: the objective falls by less than its last digit over many
+/// iterations.
+class StallGuard {
+ public:
+  /// `patience`: iterations that may pass without progress.
+  explicit StallGuard(Index patience) : patience_(patience) {}
+  /// Counts what was done; `objective()` is asked rarely.
+  template <class Objective>
+  bool stalls(Index iterations, double decrease, Objective&& objective) {
+    iterations_ += iterations;
+    decrease_ += decrease;
+    if (iterations_ < patience_) return false;
+    const bool stalled = decrease_ <= 1e-15 * std::abs(objective());
+    iterations_ = 0;
+    decrease_ = 0.0;
+    return stalled;
+  }
+
+ private:
+  Index patience_;
+  Index iterations_ = 0;
+  double decrease_ = 0.0;
+};
+
+/// 1/2 beta' K beta + q' beta, from the gradient.
+template <class T>
+double objective(const DualProblem<T>& problem) {
+  double sum = 0.0;  // 1/2 beta' (K beta + q + q)
+  for (Index v = 0; v < problem.variables(); ++v) sum += problem.beta[v] * (problem.f[v] + problem.linear[v]);
+  return 0.5 * sum;
+}
+
+/// The threshold r of one constraint, f >= r where beta < highest and f <= r where beta > lowest: the mean over the
+/// free variables, or the middle of what the bounded ones leave.
 template <class T>
 double threshold(const DualProblem<T>& problem, Index constraint);
 

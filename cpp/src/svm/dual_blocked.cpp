@@ -25,10 +25,11 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kLargestSet = 1024;
-constexpr Index kChunk = 96;               // kernel rows that are alive at a time in a block of the update
-constexpr double kLocalTolerance = 0.1;    // of the gap: a working set is not solved further than the rest deserves
+constexpr Index kChunk = 96;             // kernel rows that are alive at a time in a block of the update
+constexpr double kLocalTolerance = 0.1;  // of the gap: a working set is not solved further than the rest deserves
 constexpr Index kIterationsPerVariable = 100;
-constexpr double kShrunkShare = 0.6;       // a smaller problem is made when at most this share is left
+constexpr Index kPatience = 5000000;  // iterations without progress
+constexpr double kShrunkShare = 0.6;  // a smaller problem is made when at most this share is left
 constexpr Index kSmallestShrunk = 2048;
 constexpr int kDeepest = 12;
 
@@ -49,6 +50,7 @@ class BlockedSolver {
         team_(team),
         report_(report),
         cache_(settings.cache_bytes),
+        guard_(kPatience),
         scratch_(static_cast<std::size_t>(team.size())),
         values_(static_cast<std::size_t>(team.size())) {}
 
@@ -199,6 +201,10 @@ class BlockedSolver {
     }
     move_gradient(problem);
     ++round_;
+    if (guard_.stalls(outcome.iterations, outcome.decrease, [&] { return objective(problem); })) {
+      report_.status = SmoStatus::kStalled;
+      return false;
+    }
     if (settings_.max_iterations >= 0 && report_.iterations >= settings_.max_iterations) {
       report_.status = SmoStatus::kMaxIterations;
       report_.gap = find_extremes(problem).gap();
@@ -272,8 +278,7 @@ class BlockedSolver {
           row[w] = kept != nullptr ? kept + block.column : values_[member].data() + w * stride;
           if (in_panel >= 0) wanted[in_panel] = row[w];
         }
-        if (!slots.empty())
-          problem.rows->compute(workspace_.panel, block.first, block.count, wanted, scratch_[member]);
+        if (!slots.empty()) problem.rows->compute(workspace_.panel, block.first, block.count, wanted, scratch_[member]);
         for (Index side = 0; side < problem.sides; ++side)
           problem.rows->kernels().accumulate(here, row, weights_.data() + begin, block.count * width,
                                              problem.f + side * positions + block.column);
@@ -298,7 +303,8 @@ class BlockedSolver {
         const double f = problem.f[v];
         padding = padding && problem.lowest[v] == problem.highest[v];
         const bool grows = may_grow(problem, v), shrinks = may_shrink(problem, v);
-        stays = stays && !(grows && shrinks) && !(grows && f <= e.largest_low[c]) && !(shrinks && f >= e.smallest_up[c]);
+        stays =
+            stays && !(grows && shrinks) && !(grows && f <= e.largest_low[c]) && !(shrinks && f >= e.smallest_up[c]);
       }
       if (padding) continue;
       (stays ? left : kept).push_back(p);
@@ -373,8 +379,8 @@ class BlockedSolver {
     const auto table = problem.rows->subset(slots.data(), n);
     auto sum = Buffer<double>::zeros({n});
     const Index first[2] = {0, 0}, groups[2] = {n / width, 0};
-    add_kernel_products(*problem.rows, *table, changed.data(), weights.data(), static_cast<Index>(changed.size()), first,
-                        groups, sum.data(), workspace_, team_);
+    add_kernel_products(*problem.rows, *table, changed.data(), weights.data(), static_cast<Index>(changed.size()),
+                        first, groups, sum.data(), workspace_, team_);
     for (std::size_t k = 0; k < left.size(); ++k)
       for (Index side = 0; side < problem.sides; ++side)
         problem.f[side * positions + left[k]] += sum[static_cast<Index>(k)];
@@ -386,6 +392,7 @@ class BlockedSolver {
   SmoReport& report_;
   runtime::Interrupt interrupt_;
   RowCache<T> cache_;
+  StallGuard guard_;
   std::vector<KernelScratch<T>> scratch_;
   std::vector<Buffer<T>> values_;  ///< of each member: [kChunk][block]
   Panel<T> panel_of_set_;

@@ -232,8 +232,7 @@ class PrecomputedRows final : public KernelRows<T> {
   PrecomputedRows(const MatrixView<const S>& gram, const Index* slots, Index count, const KernelFunction& kernel)
       : KernelRows<T>(kernel, count / svm_kernels(T()).tile_cols), gram_(gram), slots_(count) {
     std::copy_n(slots, count, slots_.data());
-    for (Index s = 0; s < count; ++s)
-      this->norms_[s] = slots[s] < 0 ? T(0) : static_cast<T>(gram(slots[s], slots[s]));
+    for (Index s = 0; s < count; ++s) this->norms_[s] = slots[s] < 0 ? T(0) : static_cast<T>(gram(slots[s], slots[s]));
     this->set_diagonal();
   }
   PrecomputedRows(const PrecomputedRows& all, const Index* slots, Index count)
@@ -370,11 +369,11 @@ bool single_precision_suffices(const KernelRows<T>& rows, const KernelFunction& 
   return kernel.kind != KernelKind::kRbf || kernel.gamma * norm <= kLargestExponent;
 }
 
-#define MLCORE_INSTANTIATE(...)                                                                                     \
-  template RowLayout RowLayout::of<__VA_ARGS__>(const __VA_ARGS__&, const KernelFunction&);                         \
-  template std::unique_ptr<KernelRows<float>> make_kernel_rows<float, __VA_ARGS__>(                                 \
-      const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int);                       \
-  template std::unique_ptr<KernelRows<double>> make_kernel_rows<double, __VA_ARGS__>(                               \
+#define MLCORE_INSTANTIATE(...)                                                               \
+  template RowLayout RowLayout::of<__VA_ARGS__>(const __VA_ARGS__&, const KernelFunction&);   \
+  template std::unique_ptr<KernelRows<float>> make_kernel_rows<float, __VA_ARGS__>(           \
+      const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int); \
+  template std::unique_ptr<KernelRows<double>> make_kernel_rows<double, __VA_ARGS__>(         \
       const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int);
 MLCORE_INSTANTIATE(MatrixView<const float>)
 MLCORE_INSTANTIATE(MatrixView<const double>)

@@ -102,7 +102,7 @@ class KernelRows {
 
 /// How a table is laid out: the same for tables whose rows meet.
 struct RowLayout {
-  bool dense = true;       ///< CSR input is made dense
+  bool dense = true;      ///< CSR input is made dense
   Buffer<double> offset;  ///< taken from every dense row
 
   /// Layout that suits the data. A kernel that depends on differences alone measures from a mean row, so that large

@@ -37,9 +37,9 @@ inline std::vector<GroupBlock> cut_groups(const Index (&first)[2], const Index (
 
 /// sum[column] += sum over w of weights[w] K(slots[w] of `from`, column of `rows`), in the order of w.
 template <class T>
-void add_kernel_products(const KernelRows<T>& from, const KernelRows<T>& rows, const Index* slots, const double* weights, Index count,
-                         const Index (&first)[2], const Index (&groups)[2], double* sum, SmoWorkspace<T>& workspace,
-                         runtime::Team& team) {
+void add_kernel_products(const KernelRows<T>& from, const KernelRows<T>& rows, const Index* slots,
+                         const double* weights, Index count, const Index (&first)[2], const Index (&groups)[2],
+                         double* sum, SmoWorkspace<T>& workspace, runtime::Team& team) {
   constexpr Index kChunk = 96;  // rows of K that are alive at a time: 96 x 512 values stay in the L2 cache
   const std::vector<GroupBlock> blocks = cut_groups(first, groups, rows.width());
   const Index stride = kGroupsPerBlock * rows.width();
@@ -125,8 +125,8 @@ class RowStore {
     best_.clear();
     for (Index v = 0; v < variables; ++v) {
       if (pointers_[static_cast<std::size_t>(v)] != nullptr || v % positions == wanted_[0]) continue;
-      const double violation = std::max(largest - (state.f[v] + state.penalty_up[v]),
-                                        (state.f[v] + state.penalty_low[v]) - smallest);
+      const double violation =
+          std::max(largest - (state.f[v] + state.penalty_up[v]), (state.f[v] + state.penalty_low[v]) - smallest);
       if (!(violation > 0.0)) continue;
       const auto size = static_cast<Index>(best_.size());
       if (size == batch - 1 && violation <= best_.back().first) continue;

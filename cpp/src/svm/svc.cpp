@@ -9,6 +9,7 @@
 #include "mlcore/runtime/parallel.hpp"
 #include "svm/dual.hpp"
 #include "svm/precision.hpp"
+#include "svm/row_store.hpp"
 
 namespace mlcore::svm {
 
@@ -38,6 +39,10 @@ struct ClassSlots {
   }
 };
 
+constexpr double kSingleTolerance = 1e-5;   // below this float32 need not be tried
+constexpr std::size_t kSamples = 16;        // free support vectors of a pair that are checked
+constexpr double kErrorOfTolerance = 0.25;  // more than this, and the fit is done in float64
+
 struct Pair {
   Index a = 0;
   Index b = 0;
@@ -51,6 +56,7 @@ struct Multiplier {
 
 struct PairResult {
   std::vector<Multiplier> multipliers;
+  std::vector<Multiplier> samples;  ///< K beta of some free slots, to be checked in float64
   SmoReport report;
   double rho = 0.0;
   double gap = 0.0;
@@ -115,8 +121,14 @@ PairResult solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const 
   }
   result.gap = duality_gap(problem) / (scale * scale);
   result.report.objective /= scale * scale;
-  for (Index p = 0; p < n; ++p)
-    if (beta[p] != 0.0) result.multipliers.push_back({problem.slot(p), beta[p] / scale});
+  std::vector<Index> free;
+  for (Index p = 0; p < n; ++p) {
+    if (beta[p] == 0.0) continue;
+    result.multipliers.push_back({problem.slot(p), beta[p] / scale});
+    if (beta[p] > lowest[p] && beta[p] < highest[p]) free.push_back(p);
+  }
+  for (std::size_t k = 0; k < free.size(); k += std::max<std::size_t>(1, free.size() / kSamples))
+    result.samples.push_back({problem.slot(free[k]), (f[free[k]] - linear[free[k]]) / scale});
   return result;
 }
 
@@ -159,8 +171,8 @@ std::vector<PairResult> solve_pairs(const KernelRows<T>& rows, const ClassSlots&
     team.for_each(count, [&](Index k) {
       const std::size_t i = order[static_cast<std::size_t>(k)];
       runtime::Team alone(1);
-      results[i] = solve_pair(rows, slots, spec, pairs[i], settings,
-                              workspaces[static_cast<std::size_t>(team.member())], alone);
+      results[i] =
+          solve_pair(rows, slots, spec, pairs[i], settings, workspaces[static_cast<std::size_t>(team.member())], alone);
     });
   });
   return results;
@@ -211,13 +223,58 @@ SvcResult gather(const std::vector<PairResult>& pairs_solved, const std::vector<
   return result;
 }
 
+/// Largest error of the gradients that the float32 solver ended with, on samples of free support vectors.
+template <class View>
+double gradient_error(const View& x, const ClassSlots& slots, const SvcSpec& spec, const RowLayout& layout,
+                      const std::vector<PairResult>& results, int threads) {
+  const Index width = svm_kernels(0.0).tile_cols;
+  std::vector<Index> place(static_cast<std::size_t>(slots.rows.size()), -1);
+  std::vector<Index> support;
+  for (const PairResult& result : results)
+    for (const Multiplier& m : result.multipliers)
+      if (place[static_cast<std::size_t>(m.slot)] < 0) {
+        place[static_cast<std::size_t>(m.slot)] = static_cast<Index>(support.size());
+        support.push_back(slots.rows[m.slot]);
+      }
+  while (static_cast<Index>(support.size()) % width != 0) support.push_back(-1);
+  const auto table =
+      make_kernel_rows<double>(x, support.data(), static_cast<Index>(support.size()), spec.kernel, layout, threads);
+  double error = 0.0;
+  SmoWorkspace<double> workspace;
+  runtime::Team alone(1);
+  for (const PairResult& result : results) {
+    std::vector<Index> sampled, from;
+    std::vector<double> weights;
+    for (const Multiplier& m : result.samples) sampled.push_back(place[static_cast<std::size_t>(m.slot)]);
+    const std::size_t count = sampled.size();
+    while (static_cast<Index>(sampled.size()) % width != 0) sampled.push_back(-1);
+    for (const Multiplier& m : result.multipliers) {
+      from.push_back(place[static_cast<std::size_t>(m.slot)]);
+      weights.push_back(m.value);
+    }
+    if (count == 0) continue;
+    const auto rows = table->subset(sampled.data(), static_cast<Index>(sampled.size()));
+    auto sum = Buffer<double>::zeros({static_cast<Index>(sampled.size())});
+    const Index first[2] = {0, 0}, groups[2] = {rows->groups(), 0};
+    add_kernel_products(*table, *rows, from.data(), weights.data(), static_cast<Index>(from.size()), first, groups,
+                        sum.data(), workspace, alone);
+    for (std::size_t k = 0; k < count; ++k)
+      error = std::max(error, std::abs(sum[static_cast<Index>(k)] - result.samples[k].value));
+  }
+  return error;
+}
+
 template <class T, class View>
 bool try_fit(const View& x, const SvcSpec& spec, const std::vector<Pair>& pairs, const RowLayout& layout, int threads,
              SvcResult& result) {
   const ClassSlots slots(spec, svm_kernels(T()).tile_cols);
   const auto rows = make_kernel_rows<T>(x, slots.rows.data(), slots.rows.size(), spec.kernel, layout, threads);
   if (sizeof(T) == sizeof(float) && !single_precision_suffices(*rows, spec.kernel)) return false;
-  result = gather(solve_pairs(*rows, slots, spec, pairs, threads), pairs, slots, spec);
+  const std::vector<PairResult> solved = solve_pairs(*rows, slots, spec, pairs, threads);
+  if (sizeof(T) == sizeof(float) &&
+      gradient_error(x, slots, spec, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
+    return false;
+  result = gather(solved, pairs, slots, spec);
   return true;
 }
 
@@ -252,7 +309,8 @@ SvcResult svc_fit(const View& x, const SvcSpec& spec) {
   for (const Pair& pair : pairs)
     values += std::pow(counts[static_cast<std::size_t>(pair.a)] + counts[static_cast<std::size_t>(pair.b)], 2);
   SvcResult result;
-  if (double_is_cheap(values, x.cols) || !try_fit<float>(x, spec, pairs, layout, threads, result))
+  if (double_is_cheap(values, x.cols) || spec.tolerance < kSingleTolerance ||
+      !try_fit<float>(x, spec, pairs, layout, threads, result))
     try_fit<double>(x, spec, pairs, layout, threads, result);
   return result;
 }

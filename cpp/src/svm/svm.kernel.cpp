@@ -2,18 +2,18 @@
 //
 // product   a register tile of tile_rows x 2 vectors: every loaded vector of the group meets tile_rows broadcast
 //           entries of the panel. 24 of AVX-512's 32 registers hold sums, 12 of AVX2's 16, 8 of SSE2's 16.
-// rbf       |x - z|^2 = |x|^2 + |z|^2 - 2 x.z, cut off at 0. The norms are summed exactly like the products, so that the
+// rbf       |x - z|^2 = |x|^2 + |z|^2 - 2 x.z, cut off at 0. The norms are summed exactly like the products, so that
+// the
 //           distance of a row from itself is 0 and its kernel value 1, not almost.
 // smo       one iteration of S.-S. Keerthi's, R.-E. Fan's, P.-H. Chen's and C.-J. Lin's decomposition with two
 //           variables ("Working set selection using second order information", JMLR 6, 2005): i has the smallest f of
-//           `up`; j of `low` promises the largest decrease (f_j - f_i)^2 / eta, eta = K_ii + K_jj - 2 K_ij. Where eta <=
-//           0 (duplicates, indefinite kernels) it is replaced by 1e-12, so that the step goes to the better end point.
-//           Candidates are compared by cross-multiplication, which spares the division; ties go to the higher
+//           `up`; j of `low` promises the largest decrease (f_j - f_i)^2 / eta, eta = K_ii + K_jj - 2 K_ij. Where eta
+//           <= 0 (duplicates, indefinite kernels) it is replaced by 1e-12, so that the step goes to the better end
+//           point. Candidates are compared by cross-multiplication, which spares the division; ties go to the higher
 //           position, as LIBSVM's do. The gradient update and the search for the next i share one pass.
-#include "svm/svm.kernels.hpp"
-
 #include "mlcore/num/simd.hpp"
 #include "mlcore/num/vector_math.hpp"
+#include "svm/svm.kernels.hpp"
 
 namespace mlcore::MLCORE_ISA_NAMESPACE {
 
@@ -317,6 +317,7 @@ SmoOutcome smo(const SmoState<T>& s, double tolerance, Index max_iterations) noe
     const double room_i = s.highest[i] - s.beta[i], room_j = s.beta[j] - s.lowest[j];
     const bool stops_i = step >= room_i && room_i <= room_j, stops_j = step >= room_j && room_j <= room_i;
     step = stops_i ? room_i : stops_j ? room_j : step;
+    outcome.decrease += step * ((s.f[j] - s.f[i]) - 0.5 * best.eta * step);
     s.beta[i] = stops_i ? s.highest[i] : s.beta[i] + step;
     s.beta[j] = stops_j ? s.lowest[j] : s.beta[j] - step;
     set_penalties(s, i);
@@ -329,16 +330,8 @@ SmoOutcome smo(const SmoState<T>& s, double tolerance, Index max_iterations) noe
 
 template <class T>
 constexpr SvmKernels<T> table() noexcept {
-  return {kTileRows,
-          kTileCols<T>,
-          &product<T>,
-          &norms<T>,
-          &rbf<T>,
-          &polynomial_kernel<T>,
-          &sigmoid_kernel<T>,
-          &accumulate<T>,
-          &sparse_product<T>,
-          &smo<T>};
+  return {kTileRows,          kTileCols<T>,   &product<T>,        &norms<T>, &rbf<T>, &polynomial_kernel<T>,
+          &sigmoid_kernel<T>, &accumulate<T>, &sparse_product<T>, &smo<T>};
 }
 
 constexpr SvmKernels<float> kFloat = table<float>();

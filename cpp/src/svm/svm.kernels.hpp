@@ -53,7 +53,8 @@ struct SmoOutcome {
   SmoEnd end = SmoEnd::kConverged;
   Index missing = 0;
   Index iterations = 0;
-  double gap = 0.0;  ///< largest f of low minus smallest f of up, the worse of the constraints
+  double decrease = 0.0;  ///< of the objective
+  double gap = 0.0;       ///< largest f of low minus smallest f of up, the worse of the constraints
 };
 
 template <class T>

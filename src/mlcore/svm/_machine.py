@@ -32,7 +32,7 @@ def _variance(X: Any) -> float:
             return float(X.toarray().var(dtype=np.float64))
         mean = X.data.sum(dtype=np.float64) / size
         return float(np.square(X.data, dtype=np.float64).sum() / size - mean**2)
-    return float(X.var(dtype=np.float64))
+    return float(np.ascontiguousarray(X).var(dtype=np.float64))  # in one order, whatever the layout
 
 
 class KernelMachine(BaseEstimator):
@@ -99,8 +99,7 @@ class KernelMachine(BaseEstimator):
             X = tidy(X)
         if self.kernel == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(
-                "Precomputed matrix must be a square matrix."
-                f" Input is a {X.shape[0]}x{X.shape[1]} matrix."
+                f"Precomputed matrix must be a square matrix. Input is a {X.shape[0]}x{X.shape[1]} matrix."
             )
         self.shape_fit_ = X.shape
         self._gamma = self._resolve_gamma(X)
@@ -111,9 +110,9 @@ class KernelMachine(BaseEstimator):
             return 0.0
         if self.gamma == "scale":
             variance = _variance(X)
-            return 1.0 / (X.shape[1] * variance) if variance != 0 else 1.0
+            return float(1.0 / (X.shape[1] * variance)) if variance != 0 else 1.0
         if self.gamma == "auto":
-            return 1.0 / X.shape[1]
+            return float(1.0 / X.shape[1])
         return float(self.gamma)
 
     def _gram(self, X: Any) -> npt.NDArray[np.float64]:
@@ -173,7 +172,7 @@ class KernelMachine(BaseEstimator):
         self.fit_status_ = int(status > 0)
         if status == _STALLED:
             warn_user(
-                f"The solver cannot get closer than a violation of {gap:.3g} (tol={self.tol:g}) in floating point."
+                f"Floating point ends the search at a violation of {gap:.3g} (tol={self.tol:g})."
                 "  Consider pre-processing your data with StandardScaler or MinMaxScaler.",
                 ConvergenceWarning,
             )

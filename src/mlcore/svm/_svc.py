@@ -52,6 +52,10 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
     classes_: npt.NDArray[Any]
     class_weight_: npt.NDArray[np.float64]
     n_iter_: npt.NDArray[np.int32]
+    _dual_coef_: Any
+    _intercept_: npt.NDArray[np.float64]
+    _probA: npt.NDArray[np.float64]
+    _probB: npt.NDArray[np.float64]
 
     def _nu(self) -> float | None:
         """nu of nu-SVC, None for C-SVC."""
@@ -70,9 +74,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         classes, labels = np.unique(checked, return_inverse=True)
         self.class_weight_ = compute_class_weight(self.class_weight, classes=classes, y=checked)
         if len(classes) < 2:
-            raise ValueError(
-                f"The number of classes has to be greater than one; got {len(classes)} class"
-            )
+            raise ValueError(f"The number of classes has to be greater than one; got {len(classes)} class")
         self.classes_ = classes
         return labels.astype(np.int32)
 
@@ -200,7 +202,8 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         decisions = self._pair_decisions(X)
         classes = len(self.classes_)
         if classes == 2:
-            return -decisions.ravel()
+            negated: npt.NDArray[np.float64] = -decisions.ravel()
+            return negated
         if self.decision_function_shape == "ovr":
             scores: npt.NDArray[np.float64] = _ovr_decision_function(decisions < 0, -decisions, classes)
             return scores
@@ -233,13 +236,11 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             numbers = np.argmax(self.decision_function(X), axis=1)
         else:
             X, vectors, coef, per_class, rho, support, kernel, threads = self._native_query(X)
-            numbers = _core.svm.decide(
-                X, vectors, coef, per_class, rho, support, kernel, True, threads
-            )
+            numbers = _core.svm.decide(X, vectors, coef, per_class, rho, support, kernel, True, threads)
         labels: npt.NDArray[Any] = self.classes_.take(np.asarray(numbers, dtype=np.intp))
         return labels
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Probabilities of the classes: Platt's sigmoids of the pairs, coupled.
 
@@ -264,7 +265,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             raise NotFittedError("predict_proba is not available when fitted with probability=False")
         return couple_pairs(decisions, self._probA, self._probB, len(self.classes_))
 
-    @available_if(_has_probabilities)
+    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
     def predict_log_proba(self, X: Any) -> npt.NDArray[np.float64]:
         """Logarithms of ``predict_proba``.
 
@@ -376,8 +377,8 @@ class SVC(KernelClassifier):
     n_support_ : ndarray of shape (n_classes,), int32
         Number of support vectors of each class.
     dual_coef_ : ndarray or CSR matrix of shape (n_classes - 1, n_SV)
-        :math:`y_i \alpha_i`. For a support vector of class c, row j belongs to the pair with class j if j < c,
-        and with class j + 1 otherwise.
+        :math:`y_i \alpha_i`. For a support vector of class c, row j belongs to the pair with class j if
+        j < c, and with class j + 1 otherwise.
     coef_ : ndarray or CSR matrix of shape (n_pairs, n_features)
         Weights of the features; for ``kernel="linear"`` only.
     intercept_ : ndarray of shape (n_pairs,)
@@ -479,9 +480,7 @@ class SVC(KernelClassifier):
     ) -> npt.NDArray[np.float64]:
         left = weights > 0
         if not left.all() and np.unique(labels[left]).size < 2:
-            raise ValueError(
-                "Invalid input - all samples with positive weights belong to the same class."
-            )
+            raise ValueError("Invalid input - all samples with positive weights belong to the same class.")
         scale = weights * self.class_weight_[labels]
         bounds = np.zeros(len(labels))
         np.multiply(scale, self.C, out=bounds, where=left & (scale > 0))

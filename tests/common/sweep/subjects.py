@@ -144,7 +144,7 @@ class EstimatorSubject(Subject):
 
     def __init__(self, name: str, thing: type[BaseEstimator], case: cases.Case | None = None) -> None:
         super().__init__(name, thing, case)
-        example = self.make()
+        self.example = example = self.make()
         tags = get_tags(example)
         self.fit_parameters = [p for p in inspect.signature(example.fit).parameters if p not in ("X", "y")]
         self.takes_weights = "sample_weight" in self.fit_parameters and self.case.weights_of_rows
@@ -176,8 +176,8 @@ class EstimatorSubject(Subject):
         return call(X, **more) if y is None else call(X, y, **more)
 
     def methods(self, *more: str) -> list[str]:
-        """The methods that answer questions, of those that this class has."""
-        return [method for method in (*METHODS, *more) if hasattr(self.thing, method)]
+        """The methods that answer questions, of those that an instance with these parameters has."""
+        return [method for method in (*METHODS, *more) if hasattr(self.example, method)]
 
     def run(self, X: Any, y: Any = None, sample_weight: Any = None, **arguments: Any) -> Results:
         estimator = self.fit(self.make(**arguments), X, y, sample_weight)

@@ -1,4 +1,5 @@
-// Decision values of kernel machines: for every row x and problem p, sum over its support vectors of coef K(s, x) - rho.
+// Decision values of kernel machines: for every row x and problem p, sum over its support vectors of coef K(s, x) -
+// rho.
 //
 // Each kernel value is computed once and meets all dual columns of its support vector at once. Cost: rows x support
 // vectors x (features + columns). Memory beyond the result: O(support vectors x features) and a few blocks per thread.
@@ -17,7 +18,7 @@ struct DecisionSpec {
   MatrixView<const double> coef;
   VectorView<const std::int32_t> per_class;  ///< support vectors of each class; one entry for regression
   VectorView<const double> rho;              ///< one per problem
-  VectorView<const Index> support;           ///< precomputed kernel: the columns of x that belong to the support vectors
+  VectorView<const Index> support;  ///< precomputed kernel: the columns of x that belong to the support vectors
   int n_jobs = 0;
 };
 

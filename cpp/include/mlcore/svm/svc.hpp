@@ -2,8 +2,8 @@
 //
 // For each pair (a, b), a < b, the rows of both classes with y = +1 for a and -1 for b:
 //
-//   C-SVC   max  sum alpha - 1/2 sum alpha_i alpha_j y_i y_j K(x_i, x_j)   s.t.  0 <= alpha_i <= C_i, sum alpha_i y_i = 0
-//   nu-SVC  the same without the linear term, sum alpha = nu sum C_i, half of it in each class; then divided by the
+//   C-SVC   max  sum alpha - 1/2 sum alpha_i alpha_j y_i y_j K(x_i, x_j)   s.t.  0 <= alpha_i <= C_i, sum alpha_i y_i =
+//   0 nu-SVC  the same without the linear term, sum alpha = nu sum C_i, half of it in each class; then divided by the
 //           margin r, so that the decision function has LIBSVM's scale
 //
 // Decision function of a pair: sum alpha_i y_i K(x_i, x) - rho. These are LIBSVM's problems (C.-C. Chang, C.-J. Lin,
@@ -37,10 +37,10 @@ struct SvcSpec : MachineSpec {
 
 /// p = classes (classes - 1) / 2 pairs, in the order (0,1), (0,2), ..., (1,2), ...
 struct SvcResult {
-  Buffer<Index> support;            ///< row numbers, class after class
-  Buffer<std::int32_t> per_class;   ///< support vectors of each class
-  Buffer<double> dual_coef;         ///< (classes - 1) x support: alpha y; row b - 1 (a < b) or b (a > b) for a of (a, b)
-  Buffer<double> rho;               ///< p
+  Buffer<Index> support;           ///< row numbers, class after class
+  Buffer<std::int32_t> per_class;  ///< support vectors of each class
+  Buffer<double> dual_coef;        ///< (classes - 1) x support: alpha y; row b - 1 (a < b) or b (a > b) for a of (a, b)
+  Buffer<double> rho;              ///< p
   Buffer<std::int32_t> iterations;  ///< p
   Buffer<double> kkt_violation;     ///< p
   Buffer<double> dual_gap;          ///< p
