@@ -21,8 +21,6 @@ struct PairLayout {
   int gradient_bits = 0;
   int count_shift = 0;
   Index block_rows = 0;
-
-  constexpr std::uint64_t hessian_mask() const noexcept { return (std::uint64_t{1} << gradient_shift) - 1; }
 };
 
 }  // namespace mlcore::tree

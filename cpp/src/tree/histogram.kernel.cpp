@@ -153,7 +153,7 @@ void spill_cells(std::uint64_t* __restrict packed, Index cells, const PairLayout
                  std::int64_t* __restrict gradient, std::int64_t* __restrict hessian,
                  std::int32_t* __restrict count) noexcept {
   const int gs = layout.gradient_shift, cs = layout.count_shift;
-  const std::uint64_t mask = layout.hessian_mask();
+  const std::uint64_t mask = (std::uint64_t{1} << layout.gradient_shift) - 1;
   const std::uint64_t field = (std::uint64_t{1} << layout.gradient_bits) - 1;
   const std::uint64_t sign = std::uint64_t{1} << (layout.gradient_bits - 1);
   const bool constant = gs == 0;
