@@ -66,6 +66,7 @@ SYSTEM_HEADERS = {
         "windows.h",
         "immintrin.h",
         "sys/syscall.h",
+        "sys/mman.h",
         "sys/sysctl.h",
     },
     "num": {"immintrin.h", "arm_neon.h"},

@@ -171,6 +171,7 @@ class _Grower:
         cat_smooth: float = 10.0,
         min_cat_support: int = 10,
         gradient_bits: int = 0,
+        histogram_bytes: int = 536870912,
         n_threads: int = 0,
     ) -> None: ...
     def grow(

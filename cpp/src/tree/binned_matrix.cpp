@@ -5,6 +5,7 @@
 
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/sizes.hpp"
+#include "mlcore/runtime/memory.hpp"
 #include "mlcore/runtime/parallel.hpp"
 #include "mlcore/tree/binning.hpp"
 #include "tree/binning.kernels.hpp"
@@ -85,6 +86,8 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
     record_bytes += checked_product({n, blocks_.back().width});
   }
   by_record_ = Buffer<std::uint8_t>(record_bytes + kPadding);
+  runtime::prefer_huge_pages(by_column_.data(), by_column_.size());
+  runtime::prefer_huge_pages(by_record_.data(), by_record_.size());
   std::uint8_t* next = by_record_.data();
   for (Block& block : blocks_) {
     block.records = next;

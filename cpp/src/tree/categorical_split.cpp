@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "mlcore/tree/binning.hpp"
 #include "tree/objective.hpp"
@@ -45,7 +46,7 @@ void scan_categories(const Sums& sums, int bins, const NodeView& node, const Obj
       const double wl = leaf_value(gl, hl, objective, node.lower, node.upper);
       const double wr = leaf_value(gr, hr, objective, node.lower, node.upper);
       const double gain = leaf_score(gl, hl, wl, objective) + leaf_score(gr, hr, wr, objective) - node.score;
-      if (gain > best->gain) {
+      if (gain > best->gain + kTieMargin * (gain + std::abs(node.score))) {
         *best = {gain, -1, false, g, h, c};
         best_size = k;
         best_suffix = suffix;

@@ -17,6 +17,7 @@
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/sizes.hpp"
 #include "mlcore/runtime/interrupt.hpp"
+#include "mlcore/runtime/memory.hpp"
 #include "mlcore/runtime/parallel.hpp"
 #include "mlcore/runtime/random.hpp"
 #include "tree/categorical_split.hpp"
@@ -32,15 +33,18 @@ using runtime::Team;
 using runtime::random::Purpose;
 using runtime::random::Stream;
 
-constexpr double kPhaseNs = 25e3;          // work that pays for waking the team
-constexpr double kNsPerUpdate = 0.35;      // bin update
-constexpr double kNsPerMove = 2.5;         // row of a partition
-constexpr double kNsPerCell = 2.0;         // cell of a split search
-constexpr Index kQuantiseRows = 1024;      // one stream of random numbers
-constexpr Index kMoveRows = 16384;         // rows of a partition's task
-constexpr Index kSumRows = 4096;           // rows of one partial sum of a leaf
-constexpr Index kSearchColumns = 4;        // columns of a search's task
-constexpr Index kPoolBytes = 512ll << 20;  // of histograms; beyond, nodes do without theirs
+constexpr double kPhaseNs = 25e3;      // work that pays for waking the team
+constexpr double kNsPerUpdate = 0.35;  // bin update
+constexpr double kNsPerMove = 2.5;     // row of a partition
+constexpr double kNsPerCell = 2.0;     // cell of a split search
+constexpr Index kQuantiseRows = 1024;  // one stream of random numbers
+constexpr Index kMoveRows = 16384;     // rows of a partition's task
+constexpr Index kSumRows = 4096;       // rows of one partial sum of a leaf
+constexpr Index kSearchColumns = 4;    // columns of a search's task
+// Steps of the grid that the mean |g| spans: from here on rounding to the nearest step is exact enough, or values of
+// leaves may come from rounded sums (relative error of a leaf of m rows: about 0.3 / (steps sqrt(m))).
+constexpr double kNearestSteps = 4096.0;
+constexpr double kValueSteps = 200.0;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const TreeKernels& kernels() { MLCORE_SELECT_KERNELS(tree_kernels) }
@@ -67,7 +71,7 @@ struct Node {
 struct ThreadSpace {
   Buffer<std::uint64_t> packed;
   std::unique_ptr<Histogram> sums;
-  Buffer<std::int64_t> scratch{3 * 272};
+  Buffer<std::int64_t> scratch{4 * 272};
   std::vector<std::uint8_t> used;  ///< a block: the sums hold something of this node
   Buffer<std::uint16_t> random{2 * kQuantiseRows};
 };
@@ -92,6 +96,7 @@ struct Grower::State {
   std::uint64_t seed = 0;
   Quantiser quantiser;
   Objective objective;
+  bool sums_are_values = false;
   const std::uint8_t* mask = nullptr;
   std::vector<Node> nodes;
   std::vector<std::uint32_t> bitsets;
@@ -116,13 +121,18 @@ struct Grower::State {
         spare(cells.total()),
         other_spare(cells.total()),
         pairs(matrix.rows()) {
+    runtime::prefer_huge_pages(pairs.data(), n * static_cast<Index>(sizeof(std::uint64_t)));
     require(spec.monotonic.empty() || static_cast<Index>(spec.monotonic.size()) == d,
             "monotonic_cst must have one value per column");
+    require(spec.gradient_bits >= 0 && spec.gradient_bits <= 16, "gradient_bits must be in [0, 16]");
     require(spec.min_samples_leaf >= 1, "min_samples_leaf must be at least 1");
     require(spec.l1 >= 0.0 && spec.l2 >= 0.0 && spec.min_split_gain >= 0.0, "penalties must not be negative");
     for (const auto& group : spec.interaction)
       for (const Index j : group) require(j >= 0 && j < d, "interaction_cst: column out of range");
-    for (auto& array : rows) array = Buffer<std::uint32_t>(n + 16);
+    for (auto& array : rows) {
+      array = Buffer<std::uint32_t>(n);
+      runtime::prefer_huge_pages(array.data(), n * static_cast<Index>(sizeof(std::uint32_t)));
+    }
     for (int s = 0; s < 2; ++s) {
       allowed[s].assign(static_cast<std::size_t>(d), 1);
       candidates[s].resize(static_cast<std::size_t>(d));
@@ -138,7 +148,7 @@ struct Grower::State {
   }
 
   static Index pool_size(const GrowerSpec& spec, Index cells) {
-    const Index most = std::max<Index>(8, kPoolBytes / (cells * Histogram::kBytesPerCell));
+    const Index most = std::max<Index>(1, spec.histogram_bytes / (cells * Histogram::kBytesPerCell));
     return spec.max_leaf_nodes > 0 ? std::min(most, spec.max_leaf_nodes + 1) : most;
   }
 
@@ -184,7 +194,9 @@ struct Grower::State {
     require(std::isfinite(whole.gradient_sum) && std::isfinite(whole.hessian_sum),
             "gradients and hessians must be finite");
     choose_layout(whole, m, constant);
-    const bool nearest = !(static_cast<double>(m) * 0x1p12 > whole.gradient_sum * quantiser.gradient_scale);
+    const double mean_steps = whole.gradient_sum * quantiser.gradient_scale / static_cast<double>(m);
+    const bool nearest = mean_steps >= kNearestSteps;
+    sums_are_values = !nearest && mean_steps >= kValueSteps;
     phase(blocks, 3.0 * static_cast<double>(m), [&](Index b) {
       const Index first = b * kQuantiseRows, count = std::min(kQuantiseRows, m - first);
       float g[kQuantiseRows], h[kQuantiseRows];
@@ -225,6 +237,13 @@ struct Grower::State {
       quantiser.hessian_scale =
           constant || !(h > 0.0) ? 0.0 : kRounding * (std::ldexp(1.0, layout.gradient_shift) - 1.0 - block) / h;
       if (whole.gradient_sum * quantiser.gradient_scale >= 64.0 * static_cast<double>(m)) break;
+    }
+    if (spec.gradient_bits > 0) {
+      const double steps = std::ldexp(1.0, spec.gradient_bits - 1);
+      if (whole.gradient_max > 0.0)
+        quantiser.gradient_scale = std::min(quantiser.gradient_scale, steps / whole.gradient_max);
+      if (whole.hessian_max > 0.0)
+        quantiser.hessian_scale = std::min(quantiser.hessian_scale, steps / whole.hessian_max);
     }
     // Tiny gradients would need a scale beyond single precision.
     quantiser.gradient_scale = static_cast<double>(static_cast<float>(std::min(quantiser.gradient_scale, 1e38)));
@@ -338,17 +357,12 @@ struct Grower::State {
     Node& node = nodes[static_cast<std::size_t>(id)];
     for (Index j = 0; j < d; ++j) {
       const Candidate& c = candidates[side][static_cast<std::size_t>(j)];
-      if (c.gain > node.split.gain) {
+      if (c.gain > node.split.gain + kTieMargin * (c.gain + std::abs(node.view.score))) {
         node.split = c;
         node.feature = static_cast<int>(j);
       }
     }
-    // Rounding of the scores is no gain.
-    if (node.split.gain <= 1e-14 * (node.split.gain + std::abs(node.view.score))) {
-      node.split = {};
-      node.feature = -1;
-      return;
-    }
+    if (node.feature < 0) return;
     if (binned.is_categorical(node.feature)) {
       node.bitset = static_cast<int>(bitsets.size() / 8);
       const auto* bits = candidate_bits[side].data() + 8 * static_cast<std::size_t>(node.feature);
@@ -426,8 +440,8 @@ struct Grower::State {
   }
 
   /// Sorts the rows of a node into its two halves.
-  void partition(const Segment& from, const std::uint8_t* column, const std::uint8_t* goes_left, Index left_count,
-                 Segment& left, Segment& right) {
+  void partition(const Segment& from, const std::uint8_t* column, const Route& route, Index left_count, Segment& left,
+                 Segment& right) {
     const std::uint32_t* source = rows_of(from);
     const double work = kNsPerMove * static_cast<double>(from.count);
     const Index right_count = from.count - left_count;
@@ -435,7 +449,7 @@ struct Grower::State {
       const int array = from.array < 0 ? 0 : from.array;
       std::uint32_t* home = rows[array].data() + from.begin;
       std::uint32_t* away = rows[1 - array].data() + from.begin;
-      kernel.partition(column, source, from.begin, from.count, goes_left, home, away);
+      kernel.partition(column, source, from.begin, from.count, route, home, away);
       std::copy_n(away, right_count, home + left_count);
       left = {from.begin, left_count, array};
       right = {from.begin + left_count, right_count, array};
@@ -453,13 +467,13 @@ struct Grower::State {
     phase(tasks, work, [&](Index t) {
       const auto [first, count] = piece(t);
       lefts[static_cast<std::size_t>(t) + 1] =
-          kernel.count_left(column, source != nullptr ? source + first : nullptr, from.begin + first, count, goes_left);
+          kernel.count_left(column, source != nullptr ? source + first : nullptr, from.begin + first, count, route);
     });
     for (std::size_t t = 1; t < lefts.size(); ++t) lefts[t] += lefts[t - 1];
     phase(tasks, work, [&](Index t) {
       const auto [first, count] = piece(t);
       const Index before = lefts[static_cast<std::size_t>(t)];
-      kernel.partition(column, source != nullptr ? source + first : nullptr, from.begin + first, count, goes_left,
+      kernel.partition(column, source != nullptr ? source + first : nullptr, from.begin + first, count, route,
                        target + before, target + left_count + (first - before));
     });
     left = {from.begin, left_count, array};
@@ -477,7 +491,8 @@ struct Grower::State {
     node.right = right_id;
     node.missing_left = c.missing_left;
 
-    std::uint8_t goes_left[256] = {};
+    Route route;
+    std::uint8_t* goes_left = route.goes_left;
     const int bins = binned.bins(node.feature);
     if (node.bitset >= 0) {
       const std::uint32_t* bits = bitsets.data() + 8 * static_cast<std::size_t>(node.bitset);
@@ -486,7 +501,10 @@ struct Grower::State {
       for (int b = 0; b <= c.bin && b < bins; ++b) goes_left[b] = 1;
     }
     goes_left[bins] = c.missing_left ? 1 : 0;
-    partition(node.segment, binned.column(node.feature), goes_left, c.left_count, left.segment, right.segment);
+    route.last_left = node.bitset >= 0 ? -1 : c.bin;
+    route.missing = bins;
+    route.missing_left = c.missing_left;
+    partition(node.segment, binned.column(node.feature), route, c.left_count, left.segment, right.segment);
 
     left.depth = right.depth = node.depth + 1;
     left.view = right.view = node.view;
@@ -635,6 +653,16 @@ struct Grower::State {
   }
 
   void value_leaves() {
+    if (sums_are_values) {
+      leaf_values.resize(leaves.size());
+      leaf_covers.resize(leaves.size());
+      for (std::size_t k = 0; k < leaves.size(); ++k) {
+        const Node& node = nodes[static_cast<std::size_t>(leaves[k])];
+        leaf_values[k] = spec.learning_rate * node.value;
+        leaf_covers[k] = static_cast<double>(node.view.hessian) * objective.hessian_unit;
+      }
+      return;
+    }
     std::vector<std::array<double, 2>> parts;
     std::vector<int> owner;
     Index blocks = 0;

@@ -3,6 +3,11 @@
 // A bin update is one load of a bin, one addition to memory. Rows are taken whole: neighbouring additions go to
 // different columns, so that a column with few bins does not wait for its own last addition.
 #include <cstring>
+#include <utility>
+
+#if MLCORE_ISA_LEVEL == 4
+#include <immintrin.h>
+#endif
 
 #include "mlcore/num/simd.hpp"
 #include "tree/histogram.kernels.hpp"
@@ -16,10 +21,13 @@ using tree::kPackedStride;
 using tree::PairLayout;
 using tree::Quantiser;
 using tree::RecordView;
+using tree::Route;
 using tree::Sums;
 
-constexpr Index kAhead = 16;    // rows between a prefetch and its use
+constexpr Index kAhead = 16;  // rows between a prefetch and its use
+#if MLCORE_ISA_LEVEL < 4
 constexpr Index kChunk = 1024;  // rows that a partition sorts in the first-level cache
+#endif
 
 GradientBounds bounds(const float* g, const float* h, Index n) noexcept {
   constexpr int kParts = 16;
@@ -87,29 +95,23 @@ void quantise(const float* g, const float* h, const std::uint16_t* random, Index
                       : quantise_rows<false, false>(g, h, random, n, quantiser, pairs);
 }
 
-template <int kCount>
-MLCORE_INLINE void add_bins(const std::uint8_t* bins, std::uint64_t pair, std::uint64_t* packed) noexcept {
-#pragma GCC unroll 8
-  for (int c = 0; c < kCount; ++c) packed[c * kPackedStride + bins[c]] += pair;
-}
-
-template <bool kIndexed, int kRest>
+template <bool kIndexed, int kColumns>
 void accumulate_rows(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
                      const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
-  const Index width = block.width, eights = block.columns / 8;
+  const Index width = block.width;
+  const std::uint8_t* records = block.records;
   const auto visit = [&](Index row) __attribute__((always_inline)) {
-    const std::uint8_t* bins = block.records + row * width;
+    const std::uint8_t* bins = records + row * width;
     const std::uint64_t pair = pairs[row];
-    std::uint64_t* target = packed;
-    for (Index e = 0; e < eights; ++e, bins += 8, target += 8 * kPackedStride) add_bins<8>(bins, pair, target);
-    add_bins<kRest>(bins, pair, target);
+#pragma GCC unroll 64
+    for (int c = 0; c < kColumns; ++c) packed[c * kPackedStride + bins[c]] += pair;
   };
   Index i = 0;
   if constexpr (kIndexed) {
     for (; i + kAhead < count; ++i) {
       const Index later = static_cast<Index>(rows[i + kAhead]);
-      __builtin_prefetch(block.records + later * width);
-      if (width > 32) __builtin_prefetch(block.records + later * width + width - 1);
+      __builtin_prefetch(records + later * width);
+      if constexpr (kColumns > 32) __builtin_prefetch(records + later * width + kColumns - 1);
       __builtin_prefetch(pairs + later);
       visit(static_cast<Index>(rows[i]));
     }
@@ -117,35 +119,21 @@ void accumulate_rows(const RecordView& block, const std::uint32_t* rows, Index f
   for (; i < count; ++i) visit(kIndexed ? static_cast<Index>(rows[i]) : first + i);
 }
 
-template <bool kIndexed>
-void accumulate_any(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
-                    const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
-  switch (block.columns % 8) {
-    case 0:
-      return accumulate_rows<kIndexed, 0>(block, rows, first, count, pairs, packed);
-    case 1:
-      return accumulate_rows<kIndexed, 1>(block, rows, first, count, pairs, packed);
-    case 2:
-      return accumulate_rows<kIndexed, 2>(block, rows, first, count, pairs, packed);
-    case 3:
-      return accumulate_rows<kIndexed, 3>(block, rows, first, count, pairs, packed);
-    case 4:
-      return accumulate_rows<kIndexed, 4>(block, rows, first, count, pairs, packed);
-    case 5:
-      return accumulate_rows<kIndexed, 5>(block, rows, first, count, pairs, packed);
-    case 6:
-      return accumulate_rows<kIndexed, 6>(block, rows, first, count, pairs, packed);
-    default:
-      return accumulate_rows<kIndexed, 7>(block, rows, first, count, pairs, packed);
-  }
+// One body for each number of columns: the whole row is straight code.
+using Accumulate = void (*)(const RecordView&, const std::uint32_t*, Index, Index, const std::uint64_t*,
+                            std::uint64_t*) noexcept;
+template <bool kIndexed, int... C>
+MLCORE_INLINE Accumulate body_for(Index columns, std::integer_sequence<int, C...>) noexcept {
+  static constexpr Accumulate kBodies[] = {accumulate_rows<kIndexed, C + 1>...};
+  return kBodies[columns - 1];
 }
 
 void accumulate(const RecordView& block, const std::uint32_t* rows, Index first, Index count,
                 const std::uint64_t* pairs, std::uint64_t* packed) noexcept {
-  if (rows != nullptr)
-    accumulate_any<true>(block, rows, first, count, pairs, packed);
-  else
-    accumulate_any<false>(block, rows, first, count, pairs, packed);
+  constexpr auto counts = std::make_integer_sequence<int, static_cast<int>(tree::kBlockColumns)>{};
+  const Accumulate body =
+      rows != nullptr ? body_for<true>(block.columns, counts) : body_for<false>(block.columns, counts);
+  body(block, rows, first, count, pairs, packed);
 }
 
 template <bool kAdd>
@@ -189,16 +177,68 @@ void subtract(const Sums& from, Index cells, const Sums& to) noexcept {
   for (Index c = 0; c < cells; ++c) to.count[c] -= from.count[c];
 }
 
-Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                const std::uint8_t* goes_left, std::uint32_t* left, std::uint32_t* right) noexcept {
-  std::uint32_t lefts[kChunk + 16], rights[kChunk + 16];
+#if MLCORE_ISA_LEVEL == 4
+constexpr int kRouteLanes = 16;
+
+// Bit l: row l of 16 goes left.
+MLCORE_INLINE __mmask16 route_rows(const std::uint8_t* column, __m512i rows, const Route& route) noexcept {
+  const __m512i loaded = _mm512_i32gather_epi32(rows, column, 1);
+  const __m512i bins = _mm512_and_si512(loaded, _mm512_set1_epi32(255));
+  if (route.last_left < 0) {
+    const __m512i flags = _mm512_i32gather_epi32(bins, route.goes_left, 1);
+    return _mm512_test_epi32_mask(flags, _mm512_set1_epi32(255));
+  }
+  __mmask16 left = _mm512_cmple_epi32_mask(bins, _mm512_set1_epi32(route.last_left));
+  if (route.missing_left) left |= _mm512_cmpeq_epi32_mask(bins, _mm512_set1_epi32(route.missing));
+  return left;
+}
+MLCORE_INLINE __m512i row_numbers(const std::uint32_t* rows, Index first, Index i, __mmask16 some) noexcept {
+  if (rows != nullptr) return _mm512_maskz_loadu_epi32(some, rows + i);
+  const __m512i steps = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  return _mm512_maskz_add_epi32(some, _mm512_set1_epi32(static_cast<int>(first + i)), steps);
+}
+MLCORE_INLINE __mmask16 first_lanes(Index n) noexcept {
+  return static_cast<__mmask16>(n >= kRouteLanes ? 0xffffu : (1u << n) - 1u);
+}
+
+Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+                std::uint32_t* left, std::uint32_t* right) noexcept {
+  Index l = 0, r = 0;
+  for (Index i = 0; i < count; i += kRouteLanes) {
+    const __mmask16 some = first_lanes(count - i);
+    const __m512i row = row_numbers(rows, first, i, some);
+    const __mmask16 go = route_rows(column, row, route) & some;
+    const __mmask16 stay = static_cast<__mmask16>(~go & some);
+    const int lefts = __builtin_popcount(go), rights = __builtin_popcount(stay);
+    // Compressed in the register and stored under a mask: compressing stores are slow on some CPUs.
+    _mm512_mask_storeu_epi32(left + l, first_lanes(lefts), _mm512_maskz_compress_epi32(go, row));
+    _mm512_mask_storeu_epi32(right + r, first_lanes(rights), _mm512_maskz_compress_epi32(stay, row));
+    l += lefts;
+    r += rights;
+  }
+  return l;
+}
+
+Index count_left(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
+                 const Route& route) noexcept {
+  Index lefts = 0;
+  for (Index i = 0; i < count; i += kRouteLanes) {
+    const __mmask16 some = first_lanes(count - i);
+    lefts += __builtin_popcount(route_rows(column, row_numbers(rows, first, i, some), route) & some);
+  }
+  return lefts;
+}
+#else
+Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+                std::uint32_t* left, std::uint32_t* right) noexcept {
+  std::uint32_t lefts[kChunk + 1], rights[kChunk + 1];
   Index left_rows = 0, right_rows = 0;
   for (Index start = 0; start < count; start += kChunk) {
     const Index size = count - start < kChunk ? count - start : kChunk;
     Index l = 0, r = 0;
     for (Index i = 0; i < size; ++i) {
       const std::uint32_t row = rows != nullptr ? rows[start + i] : static_cast<std::uint32_t>(first + start + i);
-      const Index go = goes_left[column[row]];
+      const Index go = route.goes_left[column[row]];
       lefts[l] = row;
       rights[r] = row;
       l += go;
@@ -213,14 +253,15 @@ Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index fir
 }
 
 Index count_left(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                 const std::uint8_t* goes_left) noexcept {
+                 const Route& route) noexcept {
   Index lefts = 0;
   if (rows != nullptr)
-    for (Index i = 0; i < count; ++i) lefts += goes_left[column[rows[i]]];
+    for (Index i = 0; i < count; ++i) lefts += route.goes_left[column[rows[i]]];
   else
-    for (Index i = 0; i < count; ++i) lefts += goes_left[column[first + i]];
+    for (Index i = 0; i < count; ++i) lefts += route.goes_left[column[first + i]];
   return lefts;
 }
+#endif
 
 void gather_sums(const float* g, const float* h, const std::uint32_t* rows, Index first, Index count,
                  double* sums) noexcept {

@@ -4,6 +4,7 @@
 
 #include "mlcore/base/types.hpp"
 #include "mlcore/runtime/isa.hpp"
+#include "mlcore/tree/sizes.hpp"
 #include "tree/gradient_pairs.hpp"
 
 namespace mlcore::tree {
@@ -62,11 +63,23 @@ struct Objective {
   bool plain = true;  ///< no l1, no step limit, no bounds
 };
 
+/// Two ways to cut the same rows may differ in the last bits of their scores: a later candidate must beat an earlier
+/// one by this share of the scores.
+inline constexpr double kTieMargin = 1e-13;
+
 struct Candidate {
   double gain = 0.0;  ///< 0: no split
   std::int32_t bin = -1;
   bool missing_left = false;
   std::int64_t left_gradient = 0, left_hessian = 0, left_count = 0;
+};
+
+/// Which bins go left. The column must be readable 3 bytes beyond its last row.
+struct Route {
+  std::uint8_t goes_left[256] = {};
+  int last_left = -1;  ///< numeric: bins up to here; categorical: -1, ask goes_left
+  int missing = 0;
+  bool missing_left = false;
 };
 
 struct TreeKernels {
@@ -81,16 +94,16 @@ struct TreeKernels {
   void (*spill)(std::uint64_t* packed, Index cells, const PairLayout& layout, bool add, const Sums& sums) noexcept;
   void (*add)(const Sums& from, Index cells, const Sums& to) noexcept;       ///< to += from
   void (*subtract)(const Sums& from, Index cells, const Sums& to) noexcept;  ///< to -= from
-  /// Best split of a numeric column with `bins` bins and the missing one after them. monotonic: -1, 0, 1. scratch: 3 *
+  /// Best split of a numeric column with `bins` bins and the missing one after them. monotonic: -1, 0, 1. scratch: 4 *
   /// 272 words of 64 bits.
   void (*scan)(const Sums& sums, int bins, int monotonic, const NodeView& node, const Objective& objective,
                std::int64_t* scratch, Candidate* best) noexcept;
-  /// Rows that go left to `left`, the others to `right`, both in order; returns the number of the former. `goes_left`
-  /// has an entry a bin. rows null: first, first + 1, ... left may be rows. Both have room for `count` + 16.
+  /// Rows that go left to `left`, the others to `right`, both in order; returns the number of the former. rows null:
+  /// first, first + 1, ... left may be rows. Writes nothing beyond.
   Index (*partition)(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                     const std::uint8_t* goes_left, std::uint32_t* left, std::uint32_t* right) noexcept;
+                     const Route& route, std::uint32_t* left, std::uint32_t* right) noexcept;
   Index (*count_left)(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                      const std::uint8_t* goes_left) noexcept;
+                      const Route& route) noexcept;
   /// sum g and sum h (h null: not) over rows.
   void (*gather_sums)(const float* g, const float* h, const std::uint32_t* rows, Index first, Index count,
                       double* sums) noexcept;

@@ -41,26 +41,33 @@ MLCORE_INLINE Real score_of(const Side& s, Real w, const tree::Objective& o) noe
   return -(s.gradient * w + 0.5 * (s.hessian + o.l2) * w * w + o.l1 * magnitude);
 }
 
-// Best of the thresholds 0 .. bins - 1, missing values on the right (extra = 0) or left (extra = the missing bin).
+// Candidates: the bins after which the sums change, with the sums up to there.
+struct Candidates {
+  std::int64_t *gradient, *hessian, *count, *bin;
+  int size;
+};
+
+// Best of the candidates, missing values on the right (extra = 0) or left (extra = the missing bin).
 template <bool kPlain>
-MLCORE_INLINE void scan_direction(const std::int64_t* gl, const std::int64_t* hl, const std::int64_t* cl, int bins,
-                                  std::int64_t extra_g, std::int64_t extra_h, std::int64_t extra_c, int monotonic,
-                                  const tree::NodeView& node, const tree::Objective& o, bool missing_left,
-                                  tree::Candidate* best) noexcept {
+MLCORE_INLINE void scan_direction(const Candidates& at, std::int64_t extra_g, std::int64_t extra_h,
+                                  std::int64_t extra_c, int monotonic, const tree::NodeView& node,
+                                  const tree::Objective& o, bool missing_left, tree::Candidate* best) noexcept {
   const double ug = o.gradient_unit, uh = o.hessian_unit;
   const auto whole_g = static_cast<double>(node.gradient), whole_h = static_cast<double>(node.hessian);
   const auto whole_c = static_cast<double>(node.count), least = static_cast<double>(o.min_samples_leaf);
-  Real best_gain{}, best_bin{}, bin{};
-  for (int l = 0; l < kScanLanes; ++l) bin[l] = l;
-  for (int b = 0; b < bins; b += kScanLanes, bin += static_cast<double>(kScanLanes)) {
-    const Real g = to_real(load_whole(gl + b) + extra_g), h = to_real(load_whole(hl + b) + extra_h);
-    const Real c = to_real(load_whole(cl + b) + extra_c);
+  Real best_gain{}, best_place{}, place{};
+  for (int l = 0; l < kScanLanes; ++l) place[l] = l;
+  for (int k = 0; k < at.size; k += kScanLanes, place += static_cast<double>(kScanLanes)) {
+    const Real g = to_real(load_whole(at.gradient + k) + extra_g), h = to_real(load_whole(at.hessian + k) + extra_h);
+    const Real c = to_real(load_whole(at.count + k) + extra_c);
     const Side left{g * ug, h * uh, c};
     const Side right{(whole_g - g) * ug, (whole_h - h) * uh, whole_c - c};
     auto valid = (left.count >= least) & (right.count >= least) & (left.hessian >= o.min_child_weight) &
                  (right.hessian >= o.min_child_weight);
     Real gain;
     if constexpr (kPlain) {
+      // Exchanging the sides does not change a bit: mirrored cuts tie, and the lower bin wins. (One division for both
+      // sides would be contracted to a fused form that does not treat them alike.)
       const double l2 = o.l2 + 1e-15;
       gain = 0.5 * (left.gradient * left.gradient / (left.hessian + l2) +
                     right.gradient * right.gradient / (right.hessian + l2)) -
@@ -73,41 +80,54 @@ MLCORE_INLINE void scan_direction(const std::int64_t* gl, const std::int64_t* hl
     }
     const auto better = valid & (gain > best_gain);
     best_gain = better ? gain : best_gain;
-    best_bin = better ? bin : best_bin;
+    best_place = better ? place : best_place;
   }
-  double gain = 0.0, place = 0.0;
+  double gain = 0.0, found = 0.0;
   for (int l = 0; l < kScanLanes; ++l)
-    if (best_gain[l] > gain || (best_gain[l] == gain && gain > 0.0 && best_bin[l] < place)) {
+    if (best_gain[l] > gain || (best_gain[l] == gain && gain > 0.0 && best_place[l] < found)) {
       gain = best_gain[l];
-      place = best_bin[l];
+      found = best_place[l];
     }
-  if (gain > best->gain) {
-    const int b = static_cast<int>(place);
-    *best = {gain, b, missing_left, gl[b] + extra_g, hl[b] + extra_h, cl[b] + extra_c};
+  const double scores = gain + (node.score < 0.0 ? -node.score : node.score);
+  if (gain > best->gain + tree::kTieMargin * scores) {
+    const int k = static_cast<int>(found);
+    *best = {gain,
+             static_cast<std::int32_t>(at.bin[k]),
+             missing_left,
+             at.gradient[k] + extra_g,
+             at.hessian[k] + extra_h,
+             at.count[k] + extra_c};
   }
 }
 
 template <bool kPlain>
 void scan_column(const tree::Sums& sums, int bins, int monotonic, const tree::NodeView& node, const tree::Objective& o,
                  std::int64_t* scratch, tree::Candidate* best) noexcept {
-  std::int64_t *gl = scratch, *hl = gl + kScanRoom, *cl = hl + kScanRoom;
-  std::int64_t g = 0, h = 0, c = 0;
-  for (int b = 0; b < bins; ++b) {
-    gl[b] = g += sums.gradient[b];
-    hl[b] = h += sums.hessian[b];
-    cl[b] = c += sums.count[b];
-  }
-  // The last vector reaches beyond: everything left, nothing right, is never valid.
-  for (int b = bins; b < bins + kScanLanes; ++b) {
-    gl[b] = node.gradient;
-    hl[b] = node.hessian;
-    cl[b] = node.count;
-  }
-  scan_direction<kPlain>(gl, hl, cl, bins, 0, 0, 0, monotonic, node, o, false, best);
+  Candidates at{scratch, scratch + kScanRoom, scratch + 2 * kScanRoom, scratch + 3 * kScanRoom, 0};
   const std::int64_t missing = sums.count[bins];
+  // A bin without rows repeats the candidate before it, which wins the tie. (Bin 0 stands for "nothing present on the
+  // left".) Candidates with too few rows on a side, wherever the missing values go, are left out.
+  const std::int64_t most = node.count - o.min_samples_leaf, least = o.min_samples_leaf - missing;
+  std::int64_t g = 0, h = 0, c = 0;
+  int k = 0;
+  for (int b = 0; b < bins; ++b) {
+    at.gradient[k] = g += sums.gradient[b];
+    at.hessian[k] = h += sums.hessian[b];
+    at.count[k] = c += sums.count[b];
+    at.bin[k] = b;
+    k += static_cast<int>(((sums.count[b] > 0) | (b == 0)) & (c >= least) & (c <= most));
+  }
+  at.size = k;
+  // The last vector reaches beyond: everything left, nothing right, is never valid.
+  for (int e = k; e < k + kScanLanes; ++e) {
+    at.gradient[e] = node.gradient;
+    at.hessian[e] = node.hessian;
+    at.count[e] = node.count;
+    at.bin[e] = -1;
+  }
+  scan_direction<kPlain>(at, 0, 0, 0, monotonic, node, o, false, best);
   if (missing > 0)
-    scan_direction<kPlain>(gl, hl, cl, bins, sums.gradient[bins], sums.hessian[bins], missing, monotonic, node, o, true,
-                           best);
+    scan_direction<kPlain>(at, sums.gradient[bins], sums.hessian[bins], missing, monotonic, node, o, true, best);
 }
 
 void scan_split(const tree::Sums& sums, int bins, int monotonic, const tree::NodeView& node,

@@ -12,13 +12,9 @@
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/types.hpp"
 #include "mlcore/base/views.hpp"
+#include "mlcore/tree/sizes.hpp"
 
 namespace mlcore::tree {
-
-/// Most bins of a column, the missing one not counted.
-inline constexpr Index kMaxBins = 255;
-/// Columns of a record: their histograms fit the second-level cache, their bins a cache line.
-inline constexpr Index kBlockColumns = 64;
 
 /// Thresholds of every numeric column, empty for categorical ones (`is_categorical` null: none is). Missing values are
 /// left out. At most max_bins distinct values: midpoints between neighbours. Else the max_bins - 1 inner quantiles of

@@ -3,7 +3,8 @@
 // A leaf with G = sum g, H = sum h gets the value w* = argmin G w + (H + l2) w^2 / 2 + l1 |w|, within its bounds; a
 // split gains score(left) + score(right) - score(parent) - min_split_gain, score = -(G w* + (H + l2) w*^2 / 2 + l1
 // |w*|) (T. Chen, C. Guestrin, "XGBoost", KDD 2016, eq. 5-7). The gradients that choose the splits are integers (see
-// gradient_pairs.hpp), so that no sum depends on an order; the values of leaves come from the gradients as given.
+// gradient_pairs.hpp), so that no sum depends on an order; the values of leaves come from the gradients as given, or,
+// where the integers are precise, from the integers.
 // Ties go to the lower feature, then the lower bin, then to missing values on the right.
 #pragma once
 #include <cstdint>
@@ -33,7 +34,8 @@ struct GrowerSpec {
   double colsample_bynode = 1.0;
   double cat_smooth = 10.0;
   Index min_cat_support = 10;
-  int gradient_bits = 0;
+  int gradient_bits = 0;  ///< of a gradient, sign included, where splits are chosen; 0: as many as fit
+  Index histogram_bytes = Index{512} << 20;  ///< of all nodes; those beyond build theirs again
   int n_jobs = 0;
 };
 
