@@ -80,7 +80,7 @@ class Counts final : public Emission {
               for (Index j = 0; j < k; ++j)
                 sums.plain[j * d_ + f] += gamma[(t * k + j) * kGroup + l] * rates_[j * d_ + f];
     density_kernels().features(work.x.data(), d_, tile.steps, 0, work.features.data());
-    chain_kernels().add_outer(gamma, k, work.features.data(), cols(), tile.steps, sums.lanes.data());
+    track_kernels().add_outer(gamma, k, work.features.data(), cols(), tile.steps, sums.lanes.data());
   }
   void finish(const Buffer<double>& lanes, const Buffer<double>& plain, Statistics& out) const override {
     out.post = Buffer<double>({states()});

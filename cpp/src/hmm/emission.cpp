@@ -9,9 +9,6 @@
 
 namespace mlcore::hmm {
 
-const ChainKernels& chain_kernels() { MLCORE_SELECT_KERNELS(hmm_chain_kernels) }
-const DensityKernels& density_kernels() { MLCORE_SELECT_KERNELS(hmm_density_kernels) }
-
 namespace {
 constexpr double kNever = -std::numeric_limits<double>::infinity();
 }
@@ -44,11 +41,11 @@ void gather_rows(const Observations& x, const Tile& tile, double* track) noexcep
   if (x.f32 != nullptr) {
     const float* streams[kGroup];
     streams_of(x.f32, streams);
-    chain_kernels().interleave_f32(streams, counts, tile.steps * x.cols, track);
+    track_kernels().interleave_f32(streams, counts, tile.steps * x.cols, track);
   } else {
     const double* streams[kGroup];
     streams_of(x.f64, streams);
-    chain_kernels().interleave_f64(streams, counts, tile.steps * x.cols, track);
+    track_kernels().interleave_f64(streams, counts, tile.steps * x.cols, track);
   }
 }
 
@@ -71,11 +68,11 @@ class Tabulated final : public Emission {
       streams[l] = table_ + tile.row[l] * k;
       counts[l] = tile.count[l] * k;
     }
-    chain_kernels().interleave_f64(streams, counts, tile.steps * k, out);
+    track_kernels().interleave_f64(streams, counts, tile.steps * k, out);
   }
   Index cols() const noexcept override { return 1; }
   void add(const Tile& tile, Workspace& work, const double* gamma, Sums& sums) const override {
-    chain_kernels().add_outer(gamma, states(), work.features.data(), 1, tile.steps, sums.lanes.data());
+    track_kernels().add_outer(gamma, states(), work.features.data(), 1, tile.steps, sums.lanes.data());
   }
   void finish(const Buffer<double>& lanes, const Buffer<double>&, Statistics& out) const override {
     out.post = Buffer<double>({states()});
@@ -129,7 +126,7 @@ class Categorical final : public Emission {
     for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
     if (is_small()) {
       density_kernels().indicate(streams, tile.count, tile.steps, count_, work.features.data());
-      chain_kernels().add_outer(gamma, states(), work.features.data(), count_ + 1, tile.steps, sums.lanes.data());
+      track_kernels().add_outer(gamma, states(), work.features.data(), count_ + 1, tile.steps, sums.lanes.data());
     } else {
       density_kernels().add_symbols(streams, tile.count, tile.steps, gamma, count_, states(), stride_,
                                     sums.plain.data());

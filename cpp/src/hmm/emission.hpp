@@ -6,16 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "hmm/chain.kernels.hpp"
-#include "hmm/density.kernels.hpp"
+#include "hmm/kernels.hpp"
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/hmm/inference.hpp"
 #include "mlcore/hmm/model.hpp"
 
 namespace mlcore::hmm {
-
-const ChainKernels& chain_kernels();
-const DensityKernels& density_kernels();
 
 /// `steps` consecutive observations of each lane; lane l has the rows [row[l], row[l] + count[l]).
 struct Tile {

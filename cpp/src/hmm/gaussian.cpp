@@ -211,7 +211,7 @@ void GaussianComponents::add(const Tile& tile, Workspace& work, const double* re
   const DensityKernels& kernels = density_kernels();
   if (gather(tile, work)) add_incomplete(tile, work, responsibility, sums);
   kernels.features(work.x.data(), d_, tile.steps, full_ ? 2 : 1, work.features.data());
-  chain_kernels().add_outer(responsibility, count_, work.features.data(), cols(), tile.steps, sums.lanes.data());
+  track_kernels().add_outer(responsibility, count_, work.features.data(), cols(), tile.steps, sums.lanes.data());
 }
 
 // Adds the expectations of what is missing and sets the features to 0 where the lane sums would see a NaN. With

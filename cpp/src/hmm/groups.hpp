@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hmm/emission.hpp"
+#include "mlcore/base/sizes.hpp"
 #include "mlcore/hmm/model.hpp"
 
 namespace mlcore::hmm {
@@ -75,12 +76,11 @@ struct Layout {
   }
 };
 
-/// Length of segments: two groups' worth of lanes or more, tracks that stay in the second-level cache, and long enough
-/// that warming up costs little.
+/// Length of segments: eight groups or more, tracks that stay in the second-level cache, and long enough that warming
+/// up costs little.
 inline Index segment_length(const Sequences& sequences, Index states) noexcept {
   const Index rows = sequences.offsets[sequences.count()] - sequences.offsets[0];
-  const Index most = std::max<Index>(1024, 16384 / states);
-  return std::clamp<Index>((rows + 2 * kGroup - 1) / (2 * kGroup), 512, most);
+  return std::clamp<Index>(ceil_div(rows, 8 * kGroup), 512, std::max<Index>(1024, 8192 / states));
 }
 
 /// Steps of a tile: tracks of K stay in the first-level cache. A multiple of 4, which the density kernels like.
@@ -96,6 +96,18 @@ inline Tile tile_of(const Group& group, Index first, Index steps, const std::int
     tile.row[l] = tile.count[l] > 0 ? lane.row + first : lane.row;
   }
   return tile;
+}
+
+/// fn(first, steps, new_tile) over the rows of a group, cut at tiles and where a lane ends.
+template <class Fn>
+void for_each_run(const Group& group, Index tile, Fn&& fn) {
+  for (Index first = 0; first < group.length();) {
+    Index end = std::min(group.length(), (first / tile + 1) * tile);
+    for (const Lane& lane : group.lane)
+      if (lane.length > first) end = std::min(end, lane.length);
+    fn(first, end - first, first % tile == 0);
+    first = end;
+  }
 }
 
 /// Throws std::invalid_argument where the arguments would lead outside the arrays.

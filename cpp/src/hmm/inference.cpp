@@ -102,14 +102,14 @@ void write_rows(const Tile& tile, const double* track, Index k, double* out) noe
     streams[l] = out + tile.row[l] * k;
     counts[l] = tile.count[l] * k;
   }
-  chain_kernels().deinterleave(track, tile.steps * k, counts, streams);
+  track_kernels().deinterleave(track, tile.steps * k, counts, streams);
 }
 
 void fold_into(const Buffer<double>& sums, std::vector<double>& total) {
   const Index count = sums.size() / kGroup;
   if (total.empty()) total.assign(static_cast<std::size_t>(count), 0.0);
   std::vector<double> folded(static_cast<std::size_t>(count));
-  chain_kernels().fold(sums.data(), count, folded.data());
+  track_kernels().fold(sums.data(), count, folded.data());
   for (std::size_t i = 0; i < folded.size(); ++i) total[i] += folded[i];
 }
 
@@ -359,11 +359,11 @@ void filter(const EmissionSpec& spec, const Observations& x, const Sequences& se
   run_by_sequence(
       job, false, threads_of(n_jobs, sequences, k, 0.2, 4), log_likelihood,
       [&](Worker& worker, const Group& group, Ends& ends, double* value, bool* slow) {
-        worker.forward(group, false, &ends, value, slow, [&](const Tile& tile, double* alpha, const double* scale) {
+        worker.forward(group, false, &ends, value, slow, [&](const Tile& tile, double* alpha, const double* sums) {
           // The kernel carries its own copy on, so the track may be normalised in place.
           for (Index t = 0; t < tile.steps; ++t)
             for (Index j = 0; j < k; ++j)
-              for (Index l = 0; l < kGroup; ++l) alpha[(t * k + j) * kGroup + l] *= scale[t * kGroup + l];
+              for (Index l = 0; l < kGroup; ++l) alpha[(t * k + j) * kGroup + l] /= sums[t * kGroup + l];
           write_rows(tile, alpha, k, filtered);
         });
       },

@@ -35,7 +35,7 @@ class SequenceDensity {
       }
       emission_.log_density(tile, work_, track_.data());
       apply_labels(tile, k, track_.data());
-      chain_kernels().deinterleave(track_.data(), tile_ * k, counts, streams);
+      track_kernels().deinterleave(track_.data(), tile_ * k, counts, streams);
     }
     return out;
   }

@@ -1,12 +1,14 @@
 // Forward-backward over one group of lanes at a time, with the memory of one thread.
 #pragma once
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
 #include "hmm/edges.hpp"
 #include "hmm/emission.hpp"
 #include "hmm/groups.hpp"
+#include "hmm/scratch.hpp"
 #include "mlcore/runtime/parallel.hpp"
 
 namespace mlcore::hmm {
@@ -14,6 +16,7 @@ namespace mlcore::hmm {
 // A normaliser below this may hide a path that log space would keep.
 inline constexpr double kLeastNormaliser = 1e-100;
 inline constexpr double kLargestBeta = 1e290;
+inline constexpr double kLog2 = 0x1.62e42fefa39efp-1;
 
 /// What all groups share.
 struct Job {
@@ -69,11 +72,11 @@ class Worker {
   /// `length`: of the longest lane that backward() will see; 0: forward only, whose memory is one tile.
   Worker(const Job& job, Index length) : job_(job), k_(job.chain.states), plane_(k_ * kGroup) {
     const Index track = std::max(length, job.tile);
-    b_ = Buffer<double>({track, plane_});
-    alpha_ = Buffer<double>({track + 1, plane_});  // plane 0: the row before the lane
-    shift_ = Buffer<double>({track, kGroup});
-    normaliser_ = Buffer<double>({track, kGroup});
-    scale_ = Buffer<double>({track + 1, kGroup});
+    b_ = Scratch<double>({track, plane_});
+    alpha_ = Scratch<double>({track + 1, plane_});  // plane 0: the row before the lane
+    shift_ = Scratch<double>({track, kGroup});
+    sums_ = Scratch<double>({track, kGroup});
+    scale_ = Scratch<double>({track + 1, kGroup});
     carry_ = Buffer<double>::zeros({plane_});
     initial_ = Buffer<double>({plane_});
     beta_ = Buffer<double>({2, plane_});  // the second plane is the kernel's
@@ -84,13 +87,14 @@ class Worker {
   }
 
   /// log p of the lanes; keep: the tracks stay for backward(). suspect[l] where probability space may have lost a
-  /// path. visit(tile, alpha, scale): alpha_t is alpha * scale. `ends` may be null when nothing is cut.
+  /// path. visit(tile, alpha, sums): the filtered distribution is alpha / sums. `ends` may be null when nothing is cut.
   template <class Visit>
   void forward(const Group& group, bool keep, Ends* ends, double* log_likelihood, bool* suspect, Visit&& visit) {
-    double least[kGroup];
+    double least[kGroup], exponents[kGroup] = {};
     std::fill_n(log_likelihood, kGroup, 0.0);
     std::fill_n(least, kGroup, 1.0);
     std::fill_n(carry_scale_, kGroup, 0.0);
+    std::fill_n(mantissa_, kGroup, 1.0);
     for (Index l = 0; l < kGroup; ++l) set_initial(group.lane[l], l, ends);
     double* alpha = alpha_.data() + plane_;
     double* scale = scale_.data() + kGroup;
@@ -108,22 +112,25 @@ class Worker {
       step.carry = carry_.data();
       step.carry_scale = carry_scale_;
       step.alpha = alpha + at * plane_;
-      step.sums = normaliser_.data() + at * kGroup;
+      step.sums = sums_.data() + at * kGroup;
       step.scale = scale + at * kGroup;
       chain_kernels().forward(step);
       double valid[kGroup];
       for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
-      chain_kernels().add_log(step.sums, shift_.data() + at * kGroup, tile.steps, valid, log_likelihood, least);
+      track_kernels().add_scales(step.sums, shift_.data() + at * kGroup, tile.steps, valid, log_likelihood, exponents,
+                                 least);
       for (Index l = 0; l < kGroup; ++l) {
         const Lane& lane = group.lane[l];
         const Index last = lane.length - 1 - first;
         if (lane.length == 0 || last < 0 || last >= tile.steps) continue;
+        mantissa_[l] = step.sums[last * kGroup + l] * step.scale[last * kGroup + l];
         for (Index j = 0; j < k_; ++j)
-          last_alpha(l)[j] = step.alpha[(last * k_ + j) * kGroup + l] * step.scale[last * kGroup + l];
+          last_alpha(l)[j] = step.alpha[(last * k_ + j) * kGroup + l] / step.sums[last * kGroup + l];
         if (lane.after != kNone) std::copy_n(last_alpha(l), k_, ends->reached_alpha.data() + lane.after * k_);
       }
-      visit(tile, step.alpha, step.scale);
+      visit(tile, step.alpha, step.sums);
     }
+    for (Index l = 0; l < kGroup; ++l) log_likelihood[l] += exponents[l] * kLog2 + std::log(mantissa_[l]);
     for (Index l = 0; l < kGroup; ++l) suspect[l] = group.lane[l].length > 0 && !(least[l] >= kLeastNormaliser);
   }
   void forward(const Group& group, bool keep, Ends* ends, double* log_likelihood, bool* suspect) {
@@ -165,17 +172,17 @@ class Worker {
       chain_kernels().backward(step);
       for (Index j = 0; j < k_; ++j)
         for (Index l = 0; l < kGroup; ++l)
-          if (!(beta_[j * kGroup + l] < kLargestBeta)) {
+          if (weight[l] != 0 && !(beta_[j * kGroup + l] < kLargestBeta)) {
             overflowed[l] = true;
             sound = false;
           }
       if (!sound) return false;
       // Pairs (t - 1, t): the tracks of alpha start one row early.
       if (pairs != nullptr && job_.out_of.pays())
-        chain_kernels().add_outer_edges(alpha_.data() + first * plane_, arrivals_.data(), *job_.out_of.get(), k_,
+        track_kernels().add_outer_edges(alpha_.data() + first * plane_, arrivals_.data(), *job_.out_of.get(), k_,
                                         tile.steps, pairs);
       else if (pairs != nullptr)
-        chain_kernels().add_outer(alpha_.data() + first * plane_, k_, arrivals_.data(), k_, tile.steps, pairs);
+        track_kernels().add_outer(alpha_.data() + first * plane_, k_, arrivals_.data(), k_, tile.steps, pairs);
       visit(tile, first, posterior_.data());
     }
     for (Index l = 0; l < kGroup; ++l)
@@ -186,50 +193,40 @@ class Worker {
 
   /// Rows of the product of each lane's steps: row i (K x K values a lane, each row summing to one) is the distribution
   /// of the lane's last state given state i before its first row, log_scale (K a lane) the log-probability of its
-  /// observations then. A lane at the start of its sequence has one row, from the initial distribution.
+  /// observations then, up to a constant of the lane. A lane at the start of its sequence has equal rows, from the
+  /// initial distribution.
   void products(const Group& group, double* rows, double* log_scale) {
-    std::fill_n(carry_scale_, kGroup, 0.0);
-    Buffer<double> carries({k_, plane_}), starts({k_, plane_}), scales({k_, kGroup}), logs({k_, kGroup});
-    carries.fill_zero();
-    scales.fill_zero();
-    logs.fill_zero();
-    double least[kGroup];
+    Scratch<double> product({k_, k_, kGroup}), exponents({k_, kGroup});
+    std::fill_n(exponents.data(), exponents.size(), 0.0);
     for (Index i = 0; i < k_; ++i)
       for (Index j = 0; j < k_; ++j)
         for (Index l = 0; l < kGroup; ++l)
-          starts[(i * k_ + j) * kGroup + l] =
+          product[(i * k_ + j) * kGroup + l] =
               group.lane[l].before == kNone ? job_.chain.start[j] : job_.chain.transitions[i * k_ + j];
-    for (Index first = 0; first < group.length(); first += job_.tile) {
-      const Tile tile = tile_of(group, first, job_.tile, job_.labels());
-      job_.emission.likelihood(tile, work_, b_.data(), shift_.data());
-      double valid[kGroup];
-      for (Index l = 0; l < kGroup; ++l) valid[l] = static_cast<double>(tile.count[l]);
-      for (Index i = 0; i < k_; ++i) {
-        ForwardStep step;
-        step.transitions = job_.chain.transitions;
-        step.into = job_.into.get();
-        step.states = k_;
-        step.steps = tile.steps;
-        step.likelihood = b_.data();
-        step.initial = first == 0 ? starts.data() + i * plane_ : nullptr;
-        step.carry = carries.data() + i * plane_;
-        step.carry_scale = scales.data() + i * kGroup;
-        step.alpha = alpha_.data() + plane_;
-        step.sums = normaliser_.data();
-        step.scale = scale_.data() + kGroup;
-        chain_kernels().forward(step);
-        std::fill_n(least, kGroup, 1.0);
-        chain_kernels().add_log(step.sums, shift_.data(), tile.steps, valid, logs.data() + i * kGroup, least);
-        for (Index l = 0; l < kGroup; ++l) {
-          const Index last = group.lane[l].length - 1 - first;
-          if (group.lane[l].length == 0 || last < 0 || last >= tile.steps) continue;
+    for_each_run(group, job_.tile, [&](Index first, Index steps, bool new_tile) {
+      if (new_tile)
+        job_.emission.likelihood(tile_of(group, first, job_.tile, job_.labels()), work_, b_.data(), shift_.data());
+      ProductStep step;
+      step.transitions = job_.chain.transitions;
+      step.states = k_;
+      step.steps = steps;
+      step.density = b_.data() + first % job_.tile * plane_;
+      step.begins = first == 0;
+      step.product = product.data();
+      step.exponents = exponents.data();
+      step.spare = carry_.data();
+      product_kernels().sum_product(step);
+      for (Index l = 0; l < kGroup; ++l) {
+        if (group.lane[l].length != first + steps) continue;
+        for (Index i = 0; i < k_; ++i) {
+          double sum = 0;
+          for (Index j = 0; j < k_; ++j) sum += product[(i * k_ + j) * kGroup + l];
           for (Index j = 0; j < k_; ++j)
-            rows[(l * k_ + i) * k_ + j] = step.alpha[(last * k_ + j) * kGroup + l] * step.scale[last * kGroup + l];
+            rows[(l * k_ + i) * k_ + j] = sum > 0 ? product[(i * k_ + j) * kGroup + l] / sum : 0.0;
+          log_scale[l * k_ + i] = exponents[i * kGroup + l] * kLog2 + std::log(sum);
         }
       }
-    }
-    for (Index l = 0; l < kGroup; ++l)
-      for (Index i = 0; i < k_; ++i) log_scale[l * k_ + i] = logs[i * kGroup + l];
+    });
   }
 
   /// Log-densities of one lane (length x K), labels applied.
@@ -276,14 +273,18 @@ class Worker {
       for (Index j = 0; j < k_; ++j) sum += beta[j] * last_alpha(l)[j];
       scale = sum > 0 ? weight / sum : 0.0;
     }
+    // The scale of the last row is that of its sum, whose mantissa stays.
+    if (mantissa_[l] > 0) scale /= mantissa_[l];
     for (Index j = 0; j < k_; ++j) terminal_[j * kGroup + l] = scale * (beta != nullptr ? beta[j] : 1.0);
   }
 
   const Job& job_;
   Index k_, plane_;
-  Buffer<double> b_, alpha_, shift_, normaliser_, scale_, carry_, initial_, beta_, terminal_, posterior_, arrivals_;
+  Scratch<double> b_, alpha_, shift_, sums_, scale_;
+  Buffer<double> carry_, initial_, beta_, terminal_, posterior_, arrivals_;
   Buffer<double> last_alpha_;
   double carry_scale_[kGroup] = {};
+  double mantissa_[kGroup] = {};  ///< of the sum at each lane's last row: between 1 and 2
   Workspace work_;
 };
 
