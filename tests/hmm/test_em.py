@@ -227,19 +227,6 @@ def test_online_statistics_of_batches_far_apart(kind):
     np.testing.assert_allclose(model.covars_[0], second, rtol=1e-9, atol=1e-9)
 
 
-@every_model
-def test_partial_fit_of_one_batch_is_one_iteration(name, kind):
-    X = data(name, np.random.default_rng(10))
-    if not hasattr(make(name, kind), "partial_fit"):
-        pytest.skip("variational models have none")
-    one = make(name, kind, n_iter=1, random_state=0).fit(X, LENGTHS)
-    other = make(name, kind, random_state=0).partial_fit(X, LENGTHS)
-    np.testing.assert_allclose(other.transmat_, one.transmat_, rtol=1e-9)
-    np.testing.assert_allclose(other._emission_means(), one._emission_means(), rtol=1e-9)
-    other.partial_fit(X, LENGTHS)
-    assert other.score(X, LENGTHS) > one.score(X, LENGTHS)
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fit_ends_in_an_invalid_model(kind):
     rng = np.random.default_rng(0)

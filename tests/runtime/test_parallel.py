@@ -163,7 +163,8 @@ def test_threads_of_the_pool_take_no_signals():
     code = """
 import os, signal, threading
 from mlcore import _core
-first = threading.Thread(target=len, args=("",))  # the thread sanitizer adds a thread of its own with the first
+# The thread sanitizer adds a thread of its own with the first.
+first = threading.Thread(target=len, args=("",))
 first.start()
 first.join()
 before = set(os.listdir("/proc/self/task"))

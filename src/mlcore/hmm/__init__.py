@@ -10,6 +10,7 @@ from ._mixed import MixedHMM
 from ._monitor import ConvergenceMonitor
 from ._multinomial import MultinomialHMM
 from ._poisson import PoissonHMM
+from ._statistics import HMMStatistics
 from ._trellis import Backward, Forward, Posteriors, Viterbi, backward, forward, posteriors, viterbi
 from ._variational import VariationalCategoricalHMM
 from ._variational_gaussian import VariationalGaussianHMM
@@ -23,6 +24,7 @@ __all__ = [
     "FilterStream",
     "Forward",
     "GaussianHMM",
+    "HMMStatistics",
     "MixedHMM",
     "MultinomialHMM",
     "PoissonHMM",

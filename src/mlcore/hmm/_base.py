@@ -30,6 +30,7 @@ from ._decoding import DecodingMixin
 from ._engine import engine
 from ._inference import InferenceMixin
 from ._monitor import ConvergenceMonitor
+from ._online import OnlineMixin
 from ._sequences import (
     Array,
     Sequences,
@@ -47,11 +48,14 @@ logger = logging.getLogger("mlcore.hmm")
 Statistics = dict[str, Any]
 
 
-class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
+class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
     """Base of all models: a Markov chain over ``n_components`` states and an emission in each."""
 
     #: letter -> attribute, in the order in which a start fills them.
     _letters: ClassVar[Mapping[str, str]] = {"s": "startprob_", "t": "transmat_"}
+
+    #: Do the known states of all rows determine the parameters?
+    _counting_is_enough: ClassVar[bool] = True
 
     startprob_: Any
     transmat_: Any
@@ -94,6 +98,12 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
         "callbacks": [list, tuple, None],
     }
 
+    def _keep(self, given: Mapping[str, Any]) -> None:
+        """Set the arguments of a constructor, its ``locals()``, as attributes."""
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
     # -- what a family of emissions says of itself
 
     @abstractmethod
@@ -135,10 +145,6 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
     @abstractmethod
     def _reorder_emission(self, order: Array) -> None:
         """Renumber the states: new state i is old state order[i]."""
-
-    def _emission_prior(self) -> float:
-        """Logarithm of the prior density of the emission parameters, up to a constant."""
-        return 0.0
 
     # -- models whose native states are finer than their own (HSMM)
 
@@ -354,7 +360,11 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
         )
         return self._complete(statistics, data.X)
 
-    def _objective(self, statistics: Statistics, data: Sequences) -> float:
+    def _additive(self, statistics: Statistics) -> Statistics:
+        """The statistics as sums over rows only, which those of other rows can be added to."""
+        return statistics
+
+    def _objective(self, statistics: Statistics) -> float:
         return float(statistics["log_likelihood"])
 
     def _m_step(self, statistics: Statistics, letters: str) -> None:
@@ -384,7 +394,7 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
         rescue = _EmptyStates(self, data)
         for _ in range(self.n_iter):
             statistics = self._e_step(data, threads)
-            bound = self._objective(statistics, data)
+            bound = self._objective(statistics)
             if not np.isfinite(bound):
                 raise ValueError(_impossible(bound))
             self._m_step(statistics, self.params)
@@ -453,7 +463,7 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
         return self
 
     def _first_bound(self, data: Sequences, threads: int) -> float:
-        return self._objective(self._e_step(data, threads), data)
+        return self._objective(self._e_step(data, threads))
 
     def _refuse_invalid(self) -> None:
         """No fit may leave a model that cannot be used."""
@@ -485,17 +495,23 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
         self : object
             The fitted model: relative frequencies with the priors added, and the maximum-likelihood (with
             priors: most probable) emission of each state's rows. A state that does not occur keeps even
-            transitions and the emission of all rows.
+            transitions and the emission of all rows. Variational models and :class:`HSMM` run ``fit`` with
+            the states given: with known paths one iteration gives the posterior, and of durations those of
+            segments that the end cuts off are left to estimate.
 
         Raises
         ------
         ValueError
             If a state is unknown (use ``fit(X, lengths, states=states)``) or the data are not as described.
         """
+        given = np.asarray(states)
+        if states is None or (given.dtype.kind == "i" and (given < 0).any()):
+            raise ValueError("All states must be known; for some of them use fit(X, lengths, states=states).")
+        if not self._counting_is_enough:
+            return self.fit(X, lengths, sample_weight=sample_weight, states=states)
         validate_parameters(self)
         data = self._training_data(X, lengths, sample_weight, states, reset=True)
-        if data.states is None or (data.states < 0).any():
-            raise ValueError("All states must be known; for some of them use fit(X, lengths, states=states).")
+        assert data.states is not None
         K = self.n_components
         self.startprob_ = np.full(K, 1.0 / K)
         self.transmat_ = np.full((K, K), 1.0 / K)
@@ -560,11 +576,14 @@ class BaseHMM(DecodingMixin, InferenceMixin, BaseEstimator):
             np.sort(checked), np.arange(self.n_components)
         ):
             raise ValueError(f"order must be a permutation of 0 to {self.n_components - 1}, got {order!r}.")
-        self.startprob_ = np.asarray(self.startprob_)[checked]
-        self.transmat_ = np.asarray(self.transmat_)[np.ix_(checked, checked)]
+        self._reorder_chain(checked)
         self._reorder_emission(checked)
         vars(self).pop("_online", None)
         return self
+
+    def _reorder_chain(self, order: Array) -> None:
+        self.startprob_ = np.asarray(self.startprob_)[order]
+        self.transmat_ = np.asarray(self.transmat_)[np.ix_(order, order)]
 
     # -- model choice
 

@@ -10,10 +10,13 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseHMM, Statistics
+from ._docs import EM, shared_docs
 from ._means import kmeans_start
 from ._moments import (
     checked_covars,
+    count_covars,
     floor_matrices,
+    floor_of_sums,
     full_covars,
     overall_moments,
     per_state,
@@ -21,7 +24,6 @@ from ._moments import (
     variance_floor,
 )
 from ._observations import check_real
-from ._online import OnlineMixin
 from ._sequences import Array, Sequences
 
 __all__ = ["GaussianHMM", "draw_gaussian"]
@@ -29,7 +31,8 @@ __all__ = ["GaussianHMM", "draw_gaussian"]
 _NOTHING = 1e-12
 
 
-class GaussianHMM(OnlineMixin, BaseHMM):
+@shared_docs(EM)
+class GaussianHMM(BaseHMM):
     r"""Hidden Markov model with Gaussian emissions.
 
     A chain of states :math:`z_1, \dots, z_T` with :math:`P(z_1 = i) = \pi_i` and
@@ -45,68 +48,34 @@ class GaussianHMM(OnlineMixin, BaseHMM):
         all.
     min_covar : float, default=1e-3
         Added to the diagonal of the covariance that EM starts from.
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
+    <<chain prior>>
     means_prior, means_weight : float or array-like, default=0
         Mean and weight (in rows) of the normal prior of the means: scalars, one for each state, or arrays of
         shape (n_components, n_features).
     covars_prior, covars_weight : float or array-like, default=1e-2 and 1
         Parameters of the prior of the covariances: the scale, which is added to the sums of squares, and the
         weight: inverse gamma for "spherical" and "diag", inverse Wishart for "full" and "tied".
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<algorithm>>
+    <<running>>
     params : str, default="stmc"
         What EM updates: s for ``startprob_``, t for ``transmat_``, m for ``means_``, c for ``covars_``.
     init_params : str, default="stmc"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their means (first feature first) or by how many rows they explain, most
-        first; None leaves them as EM found them.
+    <<engine>>
     variance_floor : float, default=1e-10
         No variance of a state falls below this fraction of the variance of the feature over all rows.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
+    <<chain>>
     means_ : ndarray of shape (n_components, n_features)
         Means.
     covars_ : ndarray of shape (n_components, n_features, n_features)
         Covariance matrices, whatever the type; may be set in the compact shape of the type.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
     n_features : int
         Number of features.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -145,6 +114,13 @@ class GaussianHMM(OnlineMixin, BaseHMM):
     means_: Any
     _covars_: Any
     _floor: Array
+    covariance_type: str
+    min_covar: float
+    means_prior: Any
+    means_weight: Any
+    covars_prior: Any
+    covars_weight: Any
+    variance_floor: float
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseHMM._parameter_constraints,
@@ -184,29 +160,7 @@ class GaussianHMM(OnlineMixin, BaseHMM):
         variance_floor: float = 1e-10,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.min_covar = min_covar
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.means_prior = means_prior
-        self.means_weight = means_weight
-        self.covars_prior = covars_prior
-        self.covars_weight = covars_weight
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.variance_floor = variance_floor
-        self.callbacks = callbacks
+        self._keep(locals())
 
     @property
     def covars_(self) -> Array:
@@ -302,6 +256,8 @@ class GaussianHMM(OnlineMixin, BaseHMM):
                 means = shift + (statistics["obs"] + weight * (prior - shift)) / count
             self.means_ = np.where(count > _NOTHING, means, np.asarray(self.means_, dtype=np.float64))
         if "c" in letters:
+            if "_floor" not in vars(self):  # the parameters were set by hand
+                self._floor = floor_of_sums(statistics, self.variance_floor)
             centred = recentred(statistics, np.asarray(self.means_, dtype=np.float64))
             self._covars_ = self._floored(self._new_covars(centred, weight, self.means_ - prior))
 
@@ -343,8 +299,7 @@ class GaussianHMM(OnlineMixin, BaseHMM):
 
     def _count_emission_parameters(self) -> dict[str, int]:
         K, d = self.n_components, int(self.n_features or 0)
-        covars = {"spherical": K, "diag": K * d, "tied": d * (d + 1) // 2, "full": K * d * (d + 1) // 2}
-        return {"m": K * d, "c": covars[self.covariance_type]}
+        return {"m": K * d, "c": count_covars(self.covariance_type, K, d)}
 
     def _fitted_n_features(self) -> int | None:
         means = vars(self).get("means_")

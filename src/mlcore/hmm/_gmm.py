@@ -12,11 +12,19 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseHMM, Statistics
 from ._chain import check_distribution
+from ._docs import EM, shared_docs
 from ._gaussian import draw_gaussian
 from ._means import kmeans_start
-from ._moments import floor_matrices, overall_moments, recentred, require_definite, variance_floor
+from ._moments import (
+    count_covars,
+    floor_matrices,
+    floor_of_sums,
+    overall_moments,
+    recentred,
+    require_definite,
+    variance_floor,
+)
 from ._observations import check_real
-from ._online import OnlineMixin
 from ._sequences import Array, Sequences
 
 __all__ = ["GMMHMM"]
@@ -24,7 +32,8 @@ __all__ = ["GMMHMM"]
 _NOTHING = 1e-12
 
 
-class GMMHMM(OnlineMixin, BaseHMM):
+@shared_docs(EM)
+class GMMHMM(BaseHMM):
     r"""Hidden Markov model whose states emit from mixtures of Gaussians.
 
     In state i an observation has the density :math:`\sum_m w_{im} N(x; \mu_{im}, \Sigma_{im})`. Fitted by EM
@@ -39,10 +48,7 @@ class GMMHMM(OnlineMixin, BaseHMM):
         Number of components M of each mixture.
     min_covar : float, default=1e-3
         Added to the diagonal of the covariance that EM starts from.
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
+    <<chain prior>>
     weights_prior : float or array-like of shape (n_components, n_mix), default=1.0
         Parameters of the Dirichlet prior of the rows of ``weights_``.
     means_prior, means_weight : float or array-like, default=0.0
@@ -51,46 +57,24 @@ class GMMHMM(OnlineMixin, BaseHMM):
     covars_prior, covars_weight : float, array-like or None, default=None
         Parameters of the prior of the covariances. "full", "tied": inverse Wishart with scale matrix and
         degrees of freedom; "diag", "spherical": inverse gamma with shape and scale. None means flat.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
+    <<algorithm>>
     covariance_type : {"spherical", "diag", "full", "tied"}, default="diag"
         One variance for each component; one for each component and feature; a matrix for each component; one
         matrix for all components of a state.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<running>>
     params : str, default="stmcw"
         What EM updates: s for ``startprob_``, t for ``transmat_``, m for ``means_``, c for
         ``covars_``, w for ``weights_``.
     init_params : str, default="stmcw"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as EM found them.
+    <<engine>>
     variance_floor : float, default=1e-10
         No variance of a component falls below this fraction of the variance of the feature over all rows.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
+    <<chain>>
     weights_ : ndarray of shape (n_components, n_mix)
         Weights of the components; rows add up to 1.
     means_ : ndarray of shape (n_components, n_mix, n_features)
@@ -101,16 +85,7 @@ class GMMHMM(OnlineMixin, BaseHMM):
         "tied".
     n_features : int
         Number of features.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -149,6 +124,15 @@ class GMMHMM(OnlineMixin, BaseHMM):
     covars_: Any
     weights_: Any
     _floor: Array
+    n_mix: int
+    min_covar: float
+    weights_prior: Any
+    means_prior: Any
+    means_weight: Any
+    covars_prior: Any
+    covars_weight: Any
+    covariance_type: str
+    variance_floor: float
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseHMM._parameter_constraints,
@@ -192,31 +176,7 @@ class GMMHMM(OnlineMixin, BaseHMM):
         variance_floor: float = 1e-10,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.n_mix = n_mix
-        self.min_covar = min_covar
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.weights_prior = weights_prior
-        self.means_prior = means_prior
-        self.means_weight = means_weight
-        self.covars_prior = covars_prior
-        self.covars_weight = covars_weight
-        self.covariance_type = covariance_type
-        self.variance_floor = variance_floor
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     def _check_observations(self, X: Any, *, reset: bool) -> Array:
         return check_real(self, X, reset=reset)
@@ -347,6 +307,8 @@ class GMMHMM(OnlineMixin, BaseHMM):
                 means = shift + (statistics["obs"] + weight * (prior - shift)) / count
             self.means_ = np.where(count > _NOTHING, means, old_means)
         if "c" in letters:
+            if "_floor" not in vars(self):  # the parameters were set by hand
+                self._floor = floor_of_sums(statistics, self.variance_floor)
             centred = recentred(statistics, old_means)
             self.covars_ = self._floored(self._new_covars(centred, weight, self.means_ - prior))
 
@@ -397,13 +359,7 @@ class GMMHMM(OnlineMixin, BaseHMM):
 
     def _count_emission_parameters(self) -> dict[str, int]:
         K, M, d = self.n_components, self.n_mix, int(self.n_features or 0)
-        covars = {
-            "spherical": K * M,
-            "diag": K * M * d,
-            "tied": K * d * (d + 1) // 2,
-            "full": K * M * d * (d + 1) // 2,
-        }
-        return {"m": K * M * d, "c": covars[self.covariance_type], "w": K * (M - 1)}
+        return {"m": K * M * d, "c": K * count_covars(self.covariance_type, M, d), "w": K * (M - 1)}
 
     def _fitted_n_features(self) -> int | None:
         means = vars(self).get("means_")

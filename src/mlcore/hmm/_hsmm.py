@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseHMM, Statistics
 from ._chain import check_distribution, check_mask, normalized_rows
+from ._docs import EM, shared_docs
 from ._engine import engine
 from ._mixed import ColumnFamiliesMixin
 from ._sequences import Array, Sequences
@@ -25,6 +26,7 @@ from ._sequences import Array, Sequences
 __all__ = ["HSMM"]
 
 
+@shared_docs(EM)
 class HSMM(ColumnFamiliesMixin):
     r"""Hidden semi-Markov model: how long a state lasts has a distribution of its own.
 
@@ -37,70 +39,29 @@ class HSMM(ColumnFamiliesMixin):
     ----------
     n_components : int, default=2
         Number of states K.
-    families : str or sequence of str, default="gaussian"
-        Family of each column, or one for all: "gaussian", "categorical", "poisson", "negative_binomial",
-        "student_t", "gamma", "zero_inflated_poisson".
+    <<columns>>
     max_duration : int, default=20
         Longest duration D.
     duration : {"categorical", "poisson"}, default="categorical"
         Durations with a free probability each, or d - 1 from a Poisson distribution cut off at D.
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<chain prior>>
+    <<algorithm>>
+    <<running>>
     params : str, default="sted"
         What EM updates: s for ``startprob_``, t for ``transmat_``, e for ``emissions_``, d for
         ``durations_``.
     init_params : str, default="sted"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as EM found them.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
+    <<chain>>
     durations_ : ndarray of shape (n_components, max_duration)
         Probability of the durations 1, 2, ..., D; rows add up to 1.
-    emissions_ : list of dict
-        For each column the arrays of its family's parameters, first axis n_components: "mean", "variance";
-        "location", "scale", "dof"; "shape", "scale"; "rate"; "mean", "size"; "zero_weight", "rate";
-        "probabilities".
-    n_features : int
-        Number of features.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<emissions>>
+    <<fitted>>
 
     See Also
     --------
@@ -132,6 +93,7 @@ class HSMM(ColumnFamiliesMixin):
         "e": "emissions_",
         "d": "durations_",
     }
+    _counting_is_enough: ClassVar[bool] = False
     durations_: Any
     max_duration: int
     duration: str
@@ -166,25 +128,7 @@ class HSMM(ColumnFamiliesMixin):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.families = families
-        self.max_duration = max_duration
-        self.duration = duration
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     # -- the HMM over (state, rows left)
 
@@ -308,31 +252,6 @@ class HSMM(ColumnFamiliesMixin):
         known = np.flatnonzero(data.states >= 0)
         gamma[known, data.states[known]] = 1.0 if weights is None else weights[known]
         return {"gamma": gamma, "post": gamma.sum(axis=0), "X": data.X}
-
-    def fit_supervised(self, X: Any, states: Any, lengths: Any = None, *, sample_weight: Any = None) -> HSMM:
-        """Estimate the parameters from sequences whose states are all known.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations.
-        states : array-like of shape (n_samples,)
-            The state of each row.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence.
-
-        Returns
-        -------
-        self : object
-            The fitted model: EM with the states given; what is left to estimate are the durations of segments
-            that the end cuts off.
-        """
-        given = np.asarray(states)
-        if given.size and given.min() < 0:
-            raise ValueError("All states must be known; for some of them use fit(X, lengths, states=states).")
-        return self.fit(X, lengths, sample_weight=sample_weight, states=states)
 
     # -- the rest
 

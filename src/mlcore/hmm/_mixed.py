@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ._base import BaseHMM, Statistics
-from ._families import FAMILIES, Family, Parameters
+from ._docs import EM, shared_docs
+from ._families import FAMILIES, ColumnSums, Family, Parameters
 from ._means import kmeans_start
 from ._observations import check_real
 from ._sequences import Array, Sequences
@@ -23,8 +24,11 @@ class ColumnFamiliesMixin(BaseHMM):
     families: Any
     emissions_: list[Parameters]
 
+    def _family_names(self, n_columns: int) -> list[str]:
+        return [self.families] * n_columns if isinstance(self.families, str) else list(self.families)
+
     def _column_families(self, n_columns: int) -> list[Family]:
-        names = [self.families] * n_columns if isinstance(self.families, str) else list(self.families)
+        names = self._family_names(n_columns)
         unknown = [name for name in names if name not in FAMILIES]
         if unknown:
             raise ValueError(f"families may hold {sorted(FAMILIES)}, got {unknown[0]!r} instead.")
@@ -118,16 +122,40 @@ class ColumnFamiliesMixin(BaseHMM):
         statistics["X"] = X
         return statistics
 
-    def _update_emissions(self, X: Array, gamma: Array) -> None:
-        updated = []
-        for j, (family, parameters) in enumerate(zip(self._column_families(X.shape[1]), self.emissions_)):
-            column = np.asarray(X[:, j], dtype=np.float64)
+    def _additive(self, statistics: Statistics) -> Statistics:
+        rest = {name: value for name, value in statistics.items() if name not in ("X", "gamma")}
+        names = self._family_names(len(self.emissions_))
+        columns = [
+            ColumnSums(name, FAMILIES[name].sums(column, weights, parameters))
+            for name, (column, weights), parameters in zip(
+                names, self._seen(statistics["X"], statistics["gamma"]), self.emissions_
+            )
+        ]
+        return rest | {"columns": columns}
+
+    @staticmethod
+    def _seen(X: Array, gamma: Array) -> Iterator[tuple[Array, Array]]:
+        """Each column without its missing values, and the weights of the other rows."""
+        for column in np.asarray(X, dtype=np.float64).T:
             seen = ~np.isnan(column)
-            updated.append(family.update(column[seen], gamma[seen], parameters))
-        self.emissions_ = updated
+            yield column[seen], gamma[seen]
+
+    def _update_emissions(self, X: Array, gamma: Array) -> None:
+        families = self._column_families(X.shape[1])
+        self.emissions_ = [
+            family.update(column, weights, parameters)
+            for family, (column, weights), parameters in zip(families, self._seen(X, gamma), self.emissions_)
+        ]
 
     def _m_step_emission(self, statistics: Statistics, letters: str) -> None:
-        if "e" in letters:
+        if "e" not in letters:
+            return
+        if "columns" in statistics:
+            self.emissions_ = [
+                FAMILIES[column.family].maximum(column.sums, parameters)
+                for column, parameters in zip(statistics["columns"], self.emissions_)
+            ]
+        else:
             self._update_emissions(statistics["X"], statistics["gamma"])
 
     # -- the rest
@@ -154,6 +182,7 @@ class ColumnFamiliesMixin(BaseHMM):
         return np.stack([f.draw(p, states, generator) for f, p in zip(families, self.emissions_)], axis=1)
 
 
+@shared_docs(EM)
 class MixedHMM(ColumnFamiliesMixin):
     r"""Hidden Markov model with a family of distributions for each column.
 
@@ -167,63 +196,22 @@ class MixedHMM(ColumnFamiliesMixin):
     ----------
     n_components : int, default=1
         Number of states K.
-    families : str or sequence of str, default="gaussian"
-        Family of each column, or one for all: "gaussian", "categorical", "poisson", "negative_binomial",
-        "student_t", "gamma", "zero_inflated_poisson".
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<columns>>
+    <<chain prior>>
+    <<algorithm>>
+    <<running>>
     params : str, default="ste"
         What EM updates: s for ``startprob_``, t for ``transmat_``, e for ``emissions_``.
     init_params : str, default="ste"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as EM found them.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
-    emissions_ : list of dict
-        For each column the arrays of its family's parameters, first axis n_components: "mean", "variance";
-        "location", "scale", "dof"; "shape", "scale"; "rate"; "mean", "size"; "zero_weight", "rate";
-        "probabilities".
-    n_features : int
-        Number of features.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<chain>>
+    <<emissions>>
+    <<fitted>>
 
     See Also
     --------
@@ -279,20 +267,4 @@ class MixedHMM(ColumnFamiliesMixin):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.families = families
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())

@@ -11,7 +11,9 @@ from ._sequences import Array, Sequences
 
 __all__ = [
     "checked_covars",
+    "count_covars",
     "floor_matrices",
+    "floor_of_sums",
     "full_covars",
     "overall_moments",
     "per_state",
@@ -55,6 +57,18 @@ def variance_floor(mean: Array, covariance: Array, relative: float) -> Array:
     variance = np.diag(covariance)
     scale = np.where(variance > 0, variance, np.maximum(np.minimum(mean**2, 1e100), 1.0))
     return np.maximum(relative * scale, np.finfo(np.float64).tiny * 1e8)
+
+
+def floor_of_sums(statistics: dict[str, Any], relative: float) -> Array:
+    """``variance_floor`` of the rows behind the sums of an E-step, for models that have not seen any rows."""
+    d = statistics["obs"].shape[-1]
+    centre = np.asarray(statistics["shift"]).reshape(-1, d).mean(axis=0)
+    sums = recentred(statistics, centre)
+    squares = sums["obs2"] if "obs2" in sums else np.diagonal(sums["obs_obs"], axis1=-2, axis2=-1)
+    total = float(np.sum(statistics["post"]))
+    step = sums["obs"].reshape(-1, d).sum(axis=0) / total
+    variance = squares.reshape(-1, d).sum(axis=0) / total - step**2
+    return variance_floor(centre + step, np.diag(np.maximum(variance, 0.0)), relative)
 
 
 def per_state(value: Any, n_states: int) -> Array:
@@ -112,6 +126,12 @@ def floor_matrices(matrices: Array, floor: Array) -> Array:
         raised[i] = (vectors * values) @ vectors.T * np.outer(scale, scale)
         raised[i] = 0.5 * (raised[i] + raised[i].T)
     return raised.reshape(shape)
+
+
+def count_covars(kind: str, n_states: int, d: int) -> int:
+    """Free parameters of ``n_states`` covariances (of one for all, if tied)."""
+    matrix = d * (d + 1) // 2
+    return {"spherical": n_states, "diag": n_states * d, "tied": matrix, "full": n_states * matrix}[kind]
 
 
 def full_covars(covars: Array, kind: str, n_states: int, d: int) -> Array:

@@ -7,19 +7,20 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseHMM, Statistics
-from ._chain import check_distribution, normalized_rows
+from ._chain import normalized_rows
+from ._docs import EM, shared_docs
 from ._observations import check_counts
-from ._online import OnlineMixin
 from ._sequences import Array, Sequences
+from ._symbols import EmissionprobMixin
 
 __all__ = ["MultinomialHMM"]
 
 
-class MultinomialHMM(OnlineMixin, BaseHMM):
+@shared_docs(EM)
+class MultinomialHMM(EmissionprobMixin, BaseHMM):
     r"""Hidden Markov model whose rows are counts of several symbols.
 
     In state i a row of :math:`n_t` trials is :math:`x_t \sim \mathrm{Multinomial}(n_t, b_i)`. Fitted by EM
@@ -32,58 +33,24 @@ class MultinomialHMM(OnlineMixin, BaseHMM):
     n_trials : int, array-like of shape (n_samples,) or None, default=None
         Number of trials of every row, or of each. None means what the rows add up to; after a fit the
         attribute says so. To sample, it must be one number.
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<chain prior>>
+    <<algorithm>>
+    <<running>>
     params : str, default="ste"
         What EM updates: s for ``startprob_``, t for ``transmat_``, e for ``emissionprob_``.
     init_params : str, default="ste"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as EM found them.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
+    <<chain>>
     emissionprob_ : ndarray of shape (n_components, n_features)
         Probability of each symbol in each state; rows add up to 1.
     n_features : int
         Number of symbols.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -140,23 +107,7 @@ class MultinomialHMM(OnlineMixin, BaseHMM):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.n_trials = n_trials
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     @property
     def n_trials(self) -> Any:
@@ -187,19 +138,13 @@ class MultinomialHMM(OnlineMixin, BaseHMM):
         return counts
 
     def _emission(self, X: Array | None) -> tuple[Any, ...]:
-        P = self.emissionprob_
-        shape = np.shape(P)
-        if len(shape) != 2 or shape[0] != self.n_components or shape[1] == 0:
-            raise ValueError(f"emissionprob_ must have shape (n_components, n_features), got {shape}")
-        checked = check_distribution(P, "emissionprob_", shape)
+        P = self._checked_rows()
         if X is not None:
-            self._check_features(X, shape[1])
-        return ("multinomial", checked)
+            self._check_features(X, P.shape[1])
+        return ("multinomial", P)
 
     def _init_emission(self, data: Sequences, random_state: Any) -> None:
-        if self._needs_init("e", "emissionprob_"):
-            drawn = check_random_state(random_state).rand(self.n_components, data.X.shape[1])
-            self.emissionprob_ = drawn / drawn.sum(axis=1, keepdims=True)
+        self._init_rows(data.X.shape[1], random_state)
 
     def _frequencies(self, data: Sequences) -> Array:
         counts = np.nansum(np.asarray(data.X, dtype=np.float64), axis=0) + 1.0
@@ -217,19 +162,6 @@ class MultinomialHMM(OnlineMixin, BaseHMM):
         if "e" in letters:
             current = np.asarray(self.emissionprob_, dtype=np.float64)
             self.emissionprob_ = normalized_rows(statistics["obs"], current)
-
-    def _emission_means(self) -> Array:
-        return np.asarray(self.emissionprob_, dtype=np.float64)
-
-    def _count_emission_parameters(self) -> dict[str, int]:
-        return {"e": self.n_components * (int(self.n_features or 1) - 1)}
-
-    def _fitted_n_features(self) -> int | None:
-        P = vars(self).get("emissionprob_")
-        return super()._fitted_n_features() if P is None else int(np.shape(P)[1])
-
-    def _reorder_emission(self, order: Array) -> None:
-        self.emissionprob_ = np.asarray(self.emissionprob_)[order]
 
     def _sample_emission(self, states: Array, generator: np.random.Generator) -> Array:
         trials = self.n_trials

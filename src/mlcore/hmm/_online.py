@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._validation import atomic_fit, native_threads, validate_parameters
-from ._moments import recentred
+from ._statistics import mixed, scaled
 
 if TYPE_CHECKING:
-    from ._base import BaseHMM, Statistics
+    from ._base import BaseHMM
 
 __all__ = ["OnlineMixin"]
 
@@ -31,7 +32,9 @@ class OnlineMixin:
 
         The statistics s of a batch, per row, are mixed into those of the past,
         :math:`S_t = (1 - \rho_t) S_{t-1} + \rho_t s_t` with :math:`\rho_t = (t + 1)^{-0.7}`, and one M-step
-        follows (Cappé and Moulines 2009). The first batch also makes the starting parameters.
+        follows (Cappé and Moulines 2009; for the variational models Sato 2001). The first batch also makes
+        the starting parameters, unless there has been a ``fit``, whose parameters it then starts from and
+        whose statistics it does not know.
 
         Parameters
         ----------
@@ -56,34 +59,20 @@ class OnlineMixin:
         data = self._training_data(X, lengths, sample_weight, states, reset=not started)
         if not started:
             self._initialize(data, self.random_state)
-        statistics = self._e_step(data, native_threads(self.n_jobs))
-        bound = self._objective(statistics, data)
+        statistics = self._additive(self._e_step(data, native_threads(self.n_jobs)))
+        bound = self._objective(statistics)
         if not np.isfinite(bound):
             raise ValueError("The batch has probability zero under the model: no path can emit it.")
         rows = data.total_rows
-        shift = statistics.get("shift")
-        reference = shift if past is None else past["reference"]
-        if shift is not None:  # sums about the means of this batch and of the last one do not mix
-            statistics = recentred(statistics, np.asarray(reference))
-        kept = {name: value for name, value in statistics.items() if name not in ("log_likelihood", "shift")}
-        fresh = {name: np.asarray(value) / rows for name, value in kept.items()}
         if past is None:
-            mixed, seen, batches = fresh, rows, 1
+            average, seen, batches = scaled(statistics, 1.0 / rows), rows, 1
         else:
             rate = (past["batches"] + OFFSET) ** -DECAY
-            old = past["statistics"]
-            mixed = {name: (1 - rate) * old[name] + rate * fresh[name] for name in old}
+            average = mixed(past["statistics"], 1.0 - rate, statistics, rate / rows)
             seen, batches = past["rows"] + rows, past["batches"] + 1
-        kept_for_next = {"statistics": mixed, "rows": seen, "batches": batches, "reference": reference}
-        vars(self)["_online"] = kept_for_next
-        whole: Statistics = {name: value * seen for name, value in mixed.items()}
-        if reference is not None:
-            whole["shift"] = reference
-        self._m_step(whole, self.params)
-        monitor = self.monitor_
-        self._monitor = type(monitor)(monitor.tol, monitor.n_iter, monitor.verbose)
-        self._monitor.history.extend(monitor.history)
-        self._monitor.iter = monitor.iter
+        vars(self)["_online"] = {"statistics": average, "rows": seen, "batches": batches}
+        self._m_step(scaled(average, seen), self.params)
+        self._monitor = copy.deepcopy(self.monitor_)
         self._monitor.report(bound)
         self.n_iter_ = batches
         self.lower_bound_ = bound / rows

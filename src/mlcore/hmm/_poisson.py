@@ -11,9 +11,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseHMM, Statistics
+from ._docs import EM, shared_docs
 from ._moments import per_state
 from ._observations import check_counts
-from ._online import OnlineMixin
 from ._sequences import Array, Sequences
 
 __all__ = ["PoissonHMM"]
@@ -21,7 +21,8 @@ __all__ = ["PoissonHMM"]
 _LEAST = 1e-10
 
 
-class PoissonHMM(OnlineMixin, BaseHMM):
+@shared_docs(EM)
+class PoissonHMM(BaseHMM):
     r"""Hidden Markov model whose states emit independent Poisson counts.
 
     In state i feature j is :math:`x_{tj} \sim \mathrm{Poisson}(\lambda_{ij})`. Fitted by EM (Baum-Welch) with
@@ -31,62 +32,28 @@ class PoissonHMM(OnlineMixin, BaseHMM):
     ----------
     n_components : int, default=1
         Number of states K.
-    startprob_prior : float or array-like of shape (n_components,), default=1.0
-        Parameters of the Dirichlet prior of ``startprob_``; 1 is flat.
-    transmat_prior : float or array-like of shape (n_components, n_components), default=1.0
-        Parameters of the Dirichlet prior of the rows of ``transmat_``.
+    <<chain prior>>
     lambdas_prior, lambdas_weight : float or array-like, default=0.0
         Shape and rate of the gamma prior of the rates: scalars, one for each state, or arrays of shape
         (n_components, n_features). The update is (prior + n m) / (weight + n) with n the number of rows and m
         the mean count in the state, as in hmmlearn.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=10
-        Limit on the iterations of EM.
-    tol : float, default=1e-2
-        EM ends when the log-likelihood grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<algorithm>>
+    <<running>>
     params : str, default="stl"
         What EM updates: s for ``startprob_``, t for ``transmat_``, l for ``lambdas_``.
     init_params : str, default="stl"
         What is filled before EM; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest log-likelihood is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as EM found them.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Transition probabilities; rows add up to 1.
+    <<chain>>
     lambdas_ : ndarray of shape (n_components, n_features)
         Expected counts.
     n_features : int
         Number of features.
-    monitor_ : ConvergenceMonitor
-        Log-likelihoods of the iterations, and whether EM has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last log-likelihood that EM has reported.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -114,6 +81,8 @@ class PoissonHMM(OnlineMixin, BaseHMM):
 
     _letters: ClassVar[Mapping[str, str]] = {"s": "startprob_", "t": "transmat_", "l": "lambdas_"}
     lambdas_: Any
+    lambdas_prior: Any
+    lambdas_weight: Any
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseHMM._parameter_constraints,
@@ -143,24 +112,7 @@ class PoissonHMM(OnlineMixin, BaseHMM):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.lambdas_prior = lambdas_prior
-        self.lambdas_weight = lambdas_weight
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     def _check_observations(self, X: Any, *, reset: bool) -> Array:
         return check_counts(self, X, reset=reset)

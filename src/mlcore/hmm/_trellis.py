@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._chain import check_distribution
+from ._docs import TRELLIS, shared_docs
 from ._sequences import Array
 
 __all__ = [
@@ -118,6 +119,7 @@ def _impossible(t: int) -> ValueError:
     return ValueError(f"Row {t} has probability zero in every state that can be reached.")
 
 
+@shared_docs(TRELLIS)
 def forward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = True) -> Forward:
     r"""Forward recursion: what the observations so far say of the present state.
 
@@ -125,12 +127,7 @@ def forward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tru
 
     Parameters
     ----------
-    startprob : array-like of shape (n_components,)
-        Initial distribution.
-    transmat : array-like of shape (n_components, n_components)
-        Transition probabilities.
-    frameprob : array-like of shape (n_samples, n_components)
-        Probability (density) of each observation in each state.
+    <<chain>>
     scaled : bool, default=True
         Divide every row by its sum, which becomes its scale: row t is then the filtered distribution, and no
         long sequence underflows. False gives the joint probabilities themselves.
@@ -142,8 +139,7 @@ def forward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tru
 
     Raises
     ------
-    ValueError
-        If the arrays are not as described or the observations are impossible.
+    <<errors>>
 
     Examples
     --------
@@ -172,6 +168,7 @@ def forward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tru
     return Forward(log_likelihood, alpha, scale)
 
 
+@shared_docs(TRELLIS)
 def backward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = True) -> Backward:
     r"""Backward recursion: what the observations to come say of the present state.
 
@@ -179,12 +176,7 @@ def backward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tr
 
     Parameters
     ----------
-    startprob : array-like of shape (n_components,)
-        Initial distribution.
-    transmat : array-like of shape (n_components, n_components)
-        Transition probabilities.
-    frameprob : array-like of shape (n_samples, n_components)
-        Probability (density) of each observation in each state.
+    <<chain>>
     scaled : bool, default=True
         Divide by the same scales as :func:`forward`: then alpha times beta is the posterior.
 
@@ -195,8 +187,7 @@ def backward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tr
 
     Raises
     ------
-    ValueError
-        If the arrays are not as described or the observations are impossible.
+    <<errors>>
 
     Examples
     --------
@@ -218,6 +209,7 @@ def backward(startprob: Any, transmat: Any, frameprob: Any, *, scaled: bool = Tr
     return Backward(float(np.log(total)) + rest, beta, scale)
 
 
+@shared_docs(TRELLIS)
 def posteriors(startprob: Any, transmat: Any, frameprob: Any) -> Posteriors:
     r"""Smoothing: posteriors of states and of pairs of neighbouring states.
 
@@ -226,12 +218,7 @@ def posteriors(startprob: Any, transmat: Any, frameprob: Any) -> Posteriors:
 
     Parameters
     ----------
-    startprob : array-like of shape (n_components,)
-        Initial distribution.
-    transmat : array-like of shape (n_components, n_components)
-        Transition probabilities.
-    frameprob : array-like of shape (n_samples, n_components)
-        Probability (density) of each observation in each state.
+    <<chain>>
 
     Returns
     -------
@@ -240,8 +227,7 @@ def posteriors(startprob: Any, transmat: Any, frameprob: Any) -> Posteriors:
 
     Raises
     ------
-    ValueError
-        If the arrays are not as described or the observations are impossible.
+    <<errors>>
 
     Examples
     --------
@@ -258,6 +244,7 @@ def posteriors(startprob: Any, transmat: Any, frameprob: Any) -> Posteriors:
     return Posteriors(log_likelihood, alpha * beta, xi)
 
 
+@shared_docs(TRELLIS)
 def viterbi(startprob: Any, transmat: Any, frameprob: Any) -> Viterbi:
     r"""Most probable path of states, in log space; ties go to the lower state.
 
@@ -265,12 +252,7 @@ def viterbi(startprob: Any, transmat: Any, frameprob: Any) -> Viterbi:
 
     Parameters
     ----------
-    startprob : array-like of shape (n_components,)
-        Initial distribution.
-    transmat : array-like of shape (n_components, n_components)
-        Transition probabilities.
-    frameprob : array-like of shape (n_samples, n_components)
-        Probability (density) of each observation in each state.
+    <<chain>>
 
     Returns
     -------
@@ -279,8 +261,7 @@ def viterbi(startprob: Any, transmat: Any, frameprob: Any) -> Viterbi:
 
     Raises
     ------
-    ValueError
-        If the arrays are not as described or the observations are impossible.
+    <<errors>>
 
     Examples
     --------

@@ -17,12 +17,11 @@ from scipy.special import digamma, gammaln
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from .._validation import native_threads
 from ._base import BaseHMM, Statistics
-from ._categorical import SymbolMixin, draw_symbols
-from ._chain import check_distribution
+from ._docs import VARIATIONAL, shared_docs
 from ._engine import engine
 from ._sequences import Array, Sequences
+from ._symbols import EmissionprobMixin, SymbolMixin
 
 __all__ = ["VariationalCategoricalHMM", "VariationalHMM", "dirichlet_divergence", "dirichlet_subnormal"]
 
@@ -51,6 +50,7 @@ class VariationalHMM(BaseHMM):
         "s": ("startprob_prior_", "startprob_posterior_"),
         "t": ("transmat_prior_", "transmat_posterior_"),
     }
+    _counting_is_enough: ClassVar[bool] = False
     startprob_prior_: Array
     startprob_posterior_: Array
     transmat_prior_: Array
@@ -118,7 +118,7 @@ class VariationalHMM(BaseHMM):
         statistics["log_likelihood"] = float(statistics["log_likelihood"]) + peak * data.total_rows
         return statistics
 
-    def _objective(self, statistics: Statistics, data: Sequences) -> float:
+    def _objective(self, statistics: Statistics) -> float:
         return float(
             statistics["log_likelihood"]
             - dirichlet_divergence(self.startprob_posterior_, self.startprob_prior_)
@@ -134,52 +134,12 @@ class VariationalHMM(BaseHMM):
         self._m_step_emission(statistics, letters)
         self._expect_chain()
 
-    def fit_supervised(
-        self, X: Any, states: Any, lengths: Any = None, *, sample_weight: Any = None
-    ) -> VariationalHMM:
-        """Posterior of the parameters from sequences whose states are all known.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations.
-        states : array-like of shape (n_samples,)
-            The state of each row.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence.
-
-        Returns
-        -------
-        self : object
-            The fitted model: with known paths one iteration is exact.
-        """
-        given = np.asarray(states)
-        if given.size and given.min() < 0:
-            raise ValueError("All states must be known; for some of them use fit(X, lengths, states=states).")
-        return self.fit(X, lengths, sample_weight=sample_weight, states=states)
-
-    def reorder_states(self, order: Any) -> VariationalHMM:
-        """Renumber the states.
-
-        Parameters
-        ----------
-        order : array-like of shape (n_components,)
-            A permutation: the new state ``i`` is the present state ``order[i]``.
-
-        Returns
-        -------
-        self : object
-            The model, which says the same with other numbers.
-        """
-        super().reorder_states(order)
-        checked = np.asarray(order)
+    def _reorder_chain(self, order: Array) -> None:
+        super()._reorder_chain(order)
         for name in self._posteriors_of["s"]:
-            setattr(self, name, getattr(self, name)[checked])
+            setattr(self, name, getattr(self, name)[order])
         for name in self._posteriors_of["t"]:
-            setattr(self, name, getattr(self, name)[np.ix_(checked, checked)])
-        return self
+            setattr(self, name, getattr(self, name)[np.ix_(order, order)])
 
     def _init_from_states(self, data: Sequences) -> None:
         """Known states enter the first E-step; the start needs nothing of them."""
@@ -189,9 +149,6 @@ class VariationalHMM(BaseHMM):
 
     def _reseed(self, state: int, data: Sequences, row: int) -> None:
         """Empty states are what the prior is for: they stay empty."""
-
-    def _threads(self) -> int:
-        return native_threads(self.n_jobs)
 
 
 #: Least Dirichlet parameter of a start: draws from sparse Dirichlet distributions can be 0.
@@ -215,7 +172,8 @@ def positive(value: Any, name: str, shape: tuple[int, ...]) -> Array:
     return checked
 
 
-class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
+@shared_docs(VARIATIONAL)
+class VariationalCategoricalHMM(SymbolMixin, EmissionprobMixin, VariationalHMM):
     r"""Hidden Markov model with categorical emissions, fitted by variational Bayes.
 
     The model of :class:`CategoricalHMM` with Dirichlet priors of its probabilities; the fit finds Dirichlet
@@ -226,67 +184,27 @@ class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
     ----------
     n_components : int, default=1
         Number of states K.
-    startprob_prior : float, array-like of shape (n_components,) or None, default=None
-        Parameters of the Dirichlet prior of the initial distribution; None means 1 / n_components.
-    transmat_prior : float, array-like of shape (n_components, n_components) or None, default=None
-        Parameters of the Dirichlet prior of the rows of the transition matrix; None means 1 / n_components.
+    <<chain prior>>
     emissionprob_prior : float, array-like of shape (n_components, n_features) or None, default=None
         Parameters of the Dirichlet prior of the rows of ``emissionprob_``; None means 1 / n_features.
-    n_features : int or None, default=None
-        Number of symbols; None means one more than the largest symbol of the fit. After a fit the attribute
-        says how many there are.
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=100
-        Limit on the iterations of EM.
-    tol : float, default=1e-6
-        The fit ends when the lower bound grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<symbols>>
+    <<algorithm>>
+    <<running>>
     params : str, default="ste"
         What the fit updates: s for ``startprob_``, t for ``transmat_``, e for ``emissionprob_``.
     init_params : str, default="ste"
         What is filled before the first iteration; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest lower bound is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as they were found.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Expected initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Expected transition probabilities; rows add up to 1.
-    startprob_prior_, startprob_posterior_ : ndarray of shape (n_components,)
-        Parameters of the Dirichlet distributions of ``startprob_``.
-    transmat_prior_, transmat_posterior_ : ndarray of shape (n_components, n_components)
-        Parameters of the Dirichlet distributions of the rows of ``transmat_``.
+    <<chain>>
     emissionprob_ : ndarray of shape (n_components, n_features)
         Expected probability of each symbol in each state.
     emissionprob_prior_, emissionprob_posterior_ : ndarray of shape (n_components, n_features)
         Parameters of the Dirichlet distributions of the rows of ``emissionprob_``.
-    monitor_ : ConvergenceMonitor
-        Lower bounds of the iterations, and whether the fit has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last lower bound of the log evidence.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -321,6 +239,7 @@ class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
     _n_symbols: int
     emissionprob_prior_: Array
     emissionprob_posterior_: Array
+    emissionprob_prior: Any
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseHMM._parameter_constraints,
@@ -350,24 +269,7 @@ class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.emissionprob_prior = emissionprob_prior
-        self.n_features = n_features
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     def _init_emission(self, data: Sequences, random_state: Any) -> None:
         K, n_symbols = self.n_components, self._n_symbols
@@ -389,13 +291,10 @@ class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
         self.emissionprob_ = q / q.sum(axis=1, keepdims=True)
 
     def _emission(self, X: Array | None) -> tuple[Any, ...]:
-        shape = np.shape(self.emissionprob_)
-        if len(shape) != 2 or shape[0] != self.n_components:
-            raise ValueError(f"emissionprob_ must have shape (n_components, n_features), got {shape}")
-        checked = check_distribution(self.emissionprob_, "emissionprob_", shape)
+        P = self._checked_rows()
         if X is not None:
-            self._check_known(X, shape[1])
-        return ("categorical", checked)
+            self._check_known(X, P.shape[1])
+        return ("categorical", P)
 
     def _subnormal_emission(self, X: Array) -> tuple[tuple[Any, ...], Array | None]:
         self._check_known(X, self.emissionprob_posterior_.shape[1])
@@ -409,16 +308,7 @@ class VariationalCategoricalHMM(SymbolMixin, VariationalHMM):
             self.emissionprob_posterior_ = self.emissionprob_prior_ + statistics["obs"]
             self._expect_emission()
 
-    def _emission_means(self) -> Array:
-        return np.asarray(self.emissionprob_, dtype=np.float64)
-
-    def _count_emission_parameters(self) -> dict[str, int]:
-        symbols = self._fitted_n_features() or vars(self).get("_n_symbols", 1)
-        return {"e": self.n_components * (symbols - 1)}
-
     def _reorder_emission(self, order: Array) -> None:
-        for name in ("emissionprob_", *self._posteriors_of["e"]):
+        super()._reorder_emission(order)
+        for name in self._posteriors_of["e"]:
             setattr(self, name, np.asarray(getattr(self, name))[order])
-
-    def _sample_emission(self, states: Array, generator: np.random.Generator) -> Array:
-        return draw_symbols(np.asarray(self.emissionprob_, dtype=np.float64), states, generator)[:, None]

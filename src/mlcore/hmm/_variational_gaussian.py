@@ -11,9 +11,10 @@ from scipy.special import digamma, multigammaln
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import BaseHMM, Statistics
+from ._docs import VARIATIONAL, shared_docs
 from ._gaussian import draw_gaussian
 from ._means import kmeans_start
-from ._moments import checked_covars, full_covars, overall_moments, recentred
+from ._moments import checked_covars, count_covars, full_covars, overall_moments, recentred
 from ._observations import check_real
 from ._sequences import Array, Sequences
 from ._variational import VariationalHMM
@@ -21,6 +22,7 @@ from ._variational import VariationalHMM
 __all__ = ["VariationalGaussianHMM"]
 
 
+@shared_docs(VARIATIONAL)
 class VariationalGaussianHMM(VariationalHMM):
     r"""Hidden Markov model with Gaussian emissions, fitted by variational Bayes.
 
@@ -36,10 +38,7 @@ class VariationalGaussianHMM(VariationalHMM):
     covariance_type : {"spherical", "diag", "full", "tied"}, default="full"
         One variance for each state; one for each state and feature; a matrix for each state; one matrix for
         all.
-    startprob_prior : float, array-like of shape (n_components,) or None, default=None
-        Parameters of the Dirichlet prior of the initial distribution; None means 1 / n_components.
-    transmat_prior : float, array-like of shape (n_components, n_components) or None, default=None
-        Parameters of the Dirichlet prior of the rows of the transition matrix; None means 1 / n_components.
+    <<chain prior>>
     means_prior : float, array-like of shape (n_components, n_features) or None, default=None
         Prior means; None means those of the data.
     beta_prior : float, array-like of shape (n_components,) or None, default=None
@@ -49,45 +48,19 @@ class VariationalGaussianHMM(VariationalHMM):
     scale_prior : float, array-like or None, default=None
         Inverse scale of the prior precisions, in the compact shape of the type; None means 1e-3 (for
         matrices: of the identity).
-    algorithm : {"viterbi", "map"}, default="viterbi"
-        Decoder of ``predict`` and ``decode``.
-    random_state : int, RandomState instance or None, default=None
-        Seeds the starts and ``sample``.
-    n_iter : int, default=100
-        Limit on the iterations of EM.
-    tol : float, default=1e-6
-        The fit ends when the lower bound grows by less.
-    verbose : bool, default=False
-        Print each iteration to the standard error stream.
+    <<algorithm>>
+    <<running>>
     params : str, default="stmc"
         What the fit updates: s for ``startprob_``, t for ``transmat_``, m for the means, c for the
         precisions.
     init_params : str, default="stmc"
         What is filled before the first iteration; the rest must have been set.
-    implementation : {"log", "scaling"}, default="log"
-        Accepted for compatibility: both run the same scaled recursion, which does not underflow.
-    n_init : int, default=1
-        Number of starts, of which the one with the highest lower bound is kept.
-    n_jobs : int or None, default=None
-        Number of threads over sequences and starts; None means all allowed. Results do not depend on it.
-    transmat_mask : array-like of shape (n_components, n_components) or None, default=None
-        True where a transition is allowed; the others are and stay zero.
-    state_order : {"mean", "occupancy"} or None, default=None
-        Number the fitted states by their expected observations (first feature first) or by how many rows they
-        explain, most first; None leaves them as they were found.
-    callbacks : list of callbacks or None, default=None
-        Called between iterations, see :mod:`mlcore.callbacks`.
+    <<engine>>
+    <<callbacks>>
 
     Attributes
     ----------
-    startprob_ : ndarray of shape (n_components,)
-        Expected initial distribution.
-    transmat_ : ndarray of shape (n_components, n_components)
-        Expected transition probabilities; rows add up to 1.
-    startprob_prior_, startprob_posterior_ : ndarray of shape (n_components,)
-        Parameters of the Dirichlet distributions of ``startprob_``.
-    transmat_prior_, transmat_posterior_ : ndarray of shape (n_components, n_components)
-        Parameters of the Dirichlet distributions of the rows of ``transmat_``.
+    <<chain>>
     means_ : ndarray of shape (n_components, n_features)
         Expected means.
     covars_ : ndarray of shape (n_components, n_features, n_features)
@@ -102,16 +75,7 @@ class VariationalGaussianHMM(VariationalHMM):
         Inverse scales of the precisions, in the compact shape of the type.
     n_features : int
         Number of features.
-    monitor_ : ConvergenceMonitor
-        Lower bounds of the iterations, and whether the fit has converged.
-    n_iter_ : int
-        Iterations of the best start.
-    lower_bound_ : float
-        Last lower bound of the log evidence.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<fitted>>
 
     See Also
     --------
@@ -155,6 +119,11 @@ class VariationalGaussianHMM(VariationalHMM):
     dof_posterior_: Any
     scale_prior_: Array
     scale_posterior_: Array
+    covariance_type: str
+    means_prior: Any
+    beta_prior: Any
+    dof_prior: Any
+    scale_prior: Any
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseHMM._parameter_constraints,
@@ -190,27 +159,7 @@ class VariationalGaussianHMM(VariationalHMM):
         state_order: str | None = None,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.means_prior = means_prior
-        self.beta_prior = beta_prior
-        self.dof_prior = dof_prior
-        self.scale_prior = scale_prior
-        self.algorithm = algorithm
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.n_init = n_init
-        self.n_jobs = n_jobs
-        self.transmat_mask = transmat_mask
-        self.state_order = state_order
-        self.callbacks = callbacks
+        self._keep(locals())
 
     @property
     def means_(self) -> Array:
@@ -379,8 +328,7 @@ class VariationalGaussianHMM(VariationalHMM):
 
     def _count_emission_parameters(self) -> dict[str, int]:
         K, d = self.n_components, int(self.n_features or 0)
-        covars = {"spherical": K, "diag": K * d, "tied": d * (d + 1) // 2, "full": K * d * (d + 1) // 2}
-        return {"m": K * d, "c": covars[self.covariance_type]}
+        return {"m": K * d, "c": count_covars(self.covariance_type, K, d)}
 
     def _fitted_n_features(self) -> int | None:
         means = vars(self).get("means_posterior_")
