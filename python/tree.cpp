@@ -59,7 +59,7 @@ std::unique_ptr<Grower> make_grower(const BinnedMatrix& binned, double learning_
                                     const std::optional<Array<std::int8_t>>& monotonic_cst,
                                     const std::optional<std::vector<std::vector<Index>>>& interaction_cst,
                                     double colsample_bylevel, double colsample_bynode, double cat_smooth,
-                                    Index min_cat_support, int gradient_bits, Index histogram_bytes, int n_threads) {
+                                    Index min_cat_support, Index histogram_bytes, int n_threads) {
   if (growth != "leaf" && growth != "level") throw std::invalid_argument("growth must be 'leaf' or 'level'");
   tree::GrowerSpec spec;
   spec.learning_rate = learning_rate;
@@ -79,7 +79,6 @@ std::unique_ptr<Grower> make_grower(const BinnedMatrix& binned, double learning_
   spec.colsample_bynode = colsample_bynode;
   spec.cat_smooth = cat_smooth;
   spec.min_cat_support = min_cat_support;
-  spec.gradient_bits = gradient_bits;
   spec.histogram_bytes = histogram_bytes;
   spec.n_jobs = n_threads;
   py::gil_scoped_release nogil;
@@ -140,6 +139,13 @@ py::array_t<double> renew_leaves(const Grower& grower, const std::string& kind, 
   return array_of(values);
 }
 
+py::array_t<double> order_leaves(const Grower& grower, const Array<double>& values) {
+  const auto view = vector_view<double>(values, "values");
+  std::vector<double> ordered(view.data, view.data + view.size);
+  grower.put_in_order(ordered);
+  return array_of(ordered);
+}
+
 template <class T>
 void register_dtype(py::module_& m, py::class_<BinnedMatrix>& binned) {
   m.def("find_bins", &find_bins<T>, py::arg("X").noconvert(), py::arg("sample_weight").noconvert(),
@@ -176,15 +182,16 @@ void register_tree(py::module_& module) {
            py::arg("min_split_gain") = 0.0, py::arg("max_delta_step") = 0.0, py::arg("growth") = "leaf",
            py::arg("monotonic_cst").noconvert() = py::none(), py::arg("interaction_cst") = py::none(),
            py::arg("colsample_bylevel") = 1.0, py::arg("colsample_bynode") = 1.0, py::arg("cat_smooth") = 10.0,
-           py::arg("min_cat_support") = 10, py::arg("gradient_bits") = 0, py::arg("histogram_bytes") = Index{512} << 20,
-           py::arg("n_threads") = 0, py::keep_alive<1, 2>())
+           py::arg("min_cat_support") = 10, py::arg("histogram_bytes") = Index{512} << 20, py::arg("n_threads") = 0,
+           py::keep_alive<1, 2>())
       .def("grow", &grow, py::arg("gradients").noconvert(), py::arg("hessians").noconvert(),
            py::arg("rows").noconvert() = py::none(), py::arg("feature_mask").noconvert() = py::none(),
            py::arg("seed") = 0)
       .def("leaf_rows", &leaf_rows)
       .def("update_raw", &update_raw, py::arg("raw").noconvert(), py::arg("values").noconvert() = py::none())
       .def("renew_leaves", &renew_leaves, py::arg("kind"), py::arg("y").noconvert(), py::arg("raw").noconvert(),
-           py::arg("sample_weight").noconvert(), py::arg("alpha"));
+           py::arg("sample_weight").noconvert(), py::arg("alpha"))
+      .def("order_leaves", &order_leaves, py::arg("values").noconvert());
 }
 
 }  // namespace mlcore::python

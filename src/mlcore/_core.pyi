@@ -170,7 +170,6 @@ class _Grower:
         colsample_bynode: float = 1.0,
         cat_smooth: float = 10.0,
         min_cat_support: int = 10,
-        gradient_bits: int = 0,
         histogram_bytes: int = 536870912,
         n_threads: int = 0,
     ) -> None: ...
@@ -187,6 +186,7 @@ class _Grower:
     def renew_leaves(
         self, kind: str, y: _Array, raw: _Array, sample_weight: _Array | None, alpha: float
     ) -> _Array: ...
+    def order_leaves(self, values: _Array) -> _Array: ...
 
 class _Forest:
     n_trees: int

@@ -230,25 +230,6 @@ def test_stochastic_rounding_is_unbiased():
     assert abs(np.mean(gains) - exact) < 4 * spread + 1e-6 * exact
 
 
-def test_few_gradient_bits_choose_splits_only():
-    """The rounded gradients take at most 2^bits values; leaves still get their values from the exact ones."""
-    _, binned, g, h = many_rows(30_000)
-    exact = tree.Grower(binned, max_leaf_nodes=2).grow(g, h)
-    gains = [
-        tree.Grower(binned, max_leaf_nodes=2, gradient_bits=3).grow(g, h, seed=s)["gain"][0]
-        for s in range(20)
-    ]
-    assert len(set(gains)) == 20
-    np.testing.assert_allclose(np.mean(gains), exact["gain"][0], rtol=0.2)
-    grower = tree.Grower(binned, gradient_bits=3)
-    found = grower.grow(g, h)
-    leaves, offsets, rows = grower.leaf_rows()
-    for k, leaf in enumerate(leaves):
-        mine = rows[offsets[k] : offsets[k + 1]]
-        expected = -g[mine].sum(dtype=float) / h[mine].sum(dtype=float)
-        np.testing.assert_allclose(found["value"][leaf], expected, rtol=1e-10)
-
-
 def test_invalid_input():
     _, binned, g, h = many_rows(n=100)
     grower = tree.Grower(binned)

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from .. import _core
 from .._callbacks import observe
-from ._constraints import clip_leaves
 from ._early_stopping import has_stalled
 from ._parts import Part, TreeSample
 from ._tree_arrays import TreeList
@@ -151,7 +150,7 @@ class Boosting:
         """Exact leaf values in place of the Newton steps, where the loss wants them; put into the tree."""
         rate = float(self.model.learning_rate)
         values: npt.NDArray[np.float64] | None = self.loss.renewed(
-            self.grower, k, self.train, self.raw[k], rate, self.monotonic is not None
+            self.grower, k, self.train, self.raw[k], rate
         )
         if values is None:
             if tree["feature"].size > 1:
@@ -159,8 +158,6 @@ class Boosting:
             # The baseline is best already: a step at the root would be rounding, or undo its clipping.
             values = np.zeros(1)
         leaves = self.grower.leaf_rows()[0]
-        if self.monotonic is not None:
-            values = clip_leaves(tree, leaves, values, self.monotonic)
         tree["value"][leaves] = values
         return values
 

@@ -160,9 +160,7 @@ class LambdaLoss:
     def mean(self, part: Part, raw: Floats, threads: int) -> float:
         return 1.0 - _mean_ndcg(self._batches(part), raw[0], self.ndcg_at)
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> None:
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> None:
         return None
 
     def inverse_link(self, raw: Floats) -> Floats:

@@ -44,14 +44,16 @@ def weighted_quantile(values: Floats, weights: Weights, level: float) -> float:
 def renew_each(
     grower: Any, part: Part, raw: Floats, learning_rate: float, location: Callable[..., Any]
 ) -> Floats:
-    """Leaf values, with the learning rate, from a function of the rows of a leaf."""
+    """Leaf values, with the learning rate, from a function of the rows of a leaf; in order where features are
+    monotone."""
     ids, offsets, rows = grower.leaf_rows()
     values = np.empty(ids.size)
     for i in range(ids.size):
         own = rows[offsets[i] : offsets[i + 1]]
         weight = None if part.weights is None else part.weights[own]
         values[i] = location(y_true=part.y[own], raw_prediction=raw[own], sample_weight=weight)
-    return values * learning_rate
+    ordered: Floats = grower.order_leaves(values * learning_rate)
+    return ordered
 
 
 @runtime_checkable
@@ -76,9 +78,7 @@ class Loss(Protocol):
     def mean(self, part: Part, raw: Floats, threads: int) -> float:
         """The weighted mean of the loss."""
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> Floats | None:
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
         """New values of the leaves of the tree just grown for output k, or None to keep the Newton steps."""
 
     def inverse_link(self, raw: Floats) -> Floats:
@@ -142,22 +142,12 @@ class NativeLoss:
     def mean(self, part: Part, raw: Floats, threads: int) -> float:
         return float(_core.ensemble.loss(self.name, self.parameter, part.y, raw, part.weights, threads))
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> Floats | None:
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
         if self.name not in _RENEWAL:
             return None
         level = 0.5 if self.name == "absolute_error" else self.parameter
-        if constrained:
-            # The grower would keep the new values within bounds of the size of its Newton steps; what is
-            # wanted is the new values in order.
-            return renew_each(grower, part, raw, learning_rate, self._location)
         values: Floats = grower.renew_leaves(_RENEWAL[self.name], part.y, raw, part.weights, level)
         return values
-
-    def _location(self, y_true: Floats, raw_prediction: Floats, sample_weight: Weights) -> float:
-        """The constant that fits these residuals best."""
-        return float(self.baseline(y_true - raw_prediction, sample_weight)[0])
 
     def inverse_link(self, raw: Floats) -> Floats:
         if self.name == "log_loss":
@@ -215,10 +205,8 @@ class MultiQuantileLoss:
             quantile.mean(part, ordered[k : k + 1], threads) for k, quantile in enumerate(self._quantiles)
         )
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> Floats | None:
-        return self._quantiles[k].renewed(grower, 0, part, raw, learning_rate, constrained)
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
+        return self._quantiles[k].renewed(grower, 0, part, raw, learning_rate)
 
     def inverse_link(self, raw: Floats) -> Floats:
         ordered: Floats = np.sort(raw, axis=0)[self._rank]
@@ -253,9 +241,7 @@ class CompiledLoss:
     def mean(self, part: Part, raw: Floats, threads: int) -> float:
         raise ValueError("A compiled loss has derivatives only: give `scoring` or early_stopping=False.")
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> Floats | None:
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
         return None
 
     def inverse_link(self, raw: Floats) -> Floats:
@@ -319,9 +305,7 @@ class CustomLoss:
         )
         return float(values.sum() / (part.size if part.weights is None else part.weights.sum()))
 
-    def renewed(
-        self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float, constrained: bool
-    ) -> Floats | None:
+    def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
         renew = getattr(self.given, "renew_leaf", None)
         if renew is None:
             first = getattr(self.given, "fit_intercept_only", None)

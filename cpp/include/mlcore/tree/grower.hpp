@@ -34,7 +34,6 @@ struct GrowerSpec {
   double colsample_bynode = 1.0;
   double cat_smooth = 10.0;
   Index min_cat_support = 10;
-  int gradient_bits = 0;  ///< of a gradient, sign included, where splits are chosen; 0: as many as fit
   Index histogram_bytes = Index{512} << 20;  ///< of all nodes; those beyond build theirs again
   int n_jobs = 0;
 };
@@ -83,9 +82,11 @@ class Grower {
   /// raw[row] += values[leaf of the row]; values null: those of the tree.
   void update_raw(VectorView<double> raw, const double* values) const;
   /// New values of the leaves, times the learning rate: of the residuals y - raw, the quantile alpha, Huber's location
-  /// (threshold alpha) or the expectile alpha.
+  /// (threshold alpha) or the expectile alpha; put in order where columns are monotone.
   std::vector<double> renew_leaves(LeafRenewal kind, VectorView<const double> y, VectorView<const double> raw,
                                    VectorView<const double> weights, double alpha) const;
+  /// Changes values of the leaves, as little as possible, so that no split on a monotone column is out of order.
+  void put_in_order(std::vector<double>& values) const;
 
  private:
   struct State;
