@@ -1,5 +1,7 @@
 """New values of leaves under monotone constraints: kept in order with the least change."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -89,6 +91,6 @@ def test_renewed_leaves_are_in_order(seed):
     y = 100 * y  # residuals far from the values of the tree
     raw = np.zeros(y.size)
     _, offsets, rows = grower.leaf_rows()
-    medians = np.array([np.median(y[rows[a:b]]) for a, b in zip(offsets[:-1], offsets[1:])])
+    medians = np.array([np.median(y[rows[a:b]]) for a, b in itertools.pairwise(offsets)])
     found = grower.renew_leaves("quantile", y, raw, None, 0.5)
     np.testing.assert_allclose(found, ordered(tree, signs, 0.5 * medians), atol=1e-4)
