@@ -7,10 +7,10 @@ namespace mlcore::python {
 
 namespace {
 
-// (distances, rows); X None: the rows of `fitted` ask, each about the others.
+// (distances, rows); X None: the rows of `fitted` ask, each about the others. `farthest_alone`: one distance a row.
 template <class T>
 py::tuple nearest(const Array<T>& fitted, const std::optional<Array<T>>& X, Index k, const std::string& metric,
-                  double p, bool want_rows, int n_threads) {
+                  double p, bool want_rows, bool farthest_alone, int n_threads) {
   const MatrixView<const T> rows = matrix_view<T>(fitted, "fitted");
   MatrixView<const T> queries = rows;
   if (X) queries = matrix_view<T>(*X, "X");
@@ -19,6 +19,7 @@ py::tuple nearest(const Array<T>& fitted, const std::optional<Array<T>>& X, Inde
   spec.metric = metric_of(metric, p);
   spec.leave_out_own_row = !X;
   spec.want_rows = want_rows;
+  spec.farthest_alone = farthest_alone;
   spec.n_jobs = n_threads;
   neighbors::Nearest result;
   {
@@ -32,13 +33,13 @@ py::tuple nearest(const Array<T>& fitted, const std::optional<Array<T>>& X, Inde
   }
   py::object found = py::none();
   if (want_rows) found = to_array(std::move(result.rows), {queries.rows, k});
-  return py::make_tuple(to_array(std::move(result.distances), {queries.rows, k}), found);
+  return py::make_tuple(to_array(std::move(result.distances), {queries.rows, farthest_alone ? 1 : k}), found);
 }
 
 template <class T>
 void define(py::module_& m) {
   m.def("nearest", &nearest<T>, py::arg("fitted").noconvert(), py::arg("X").noconvert().none(true), py::arg("k"),
-        py::arg("metric"), py::arg("p"), py::arg("want_rows"), py::arg("n_threads"));
+        py::arg("metric"), py::arg("p"), py::arg("want_rows"), py::arg("farthest_alone"), py::arg("n_threads"));
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ class Row:
     goals       least wanted ratios (a peer's time / our time) by package; BEST: of the best of all
     objective   key of `check` that all contenders minimise; a peer that ends more than `slack` (relative)
                 above the reference is shown but is not the best peer
+    objective_name  what the table calls it, where it is not what the area says
     calls       timed calls in one process; the median counts. More than 1 only where one call is short
     """
 
@@ -112,6 +113,7 @@ class Row:
     warm: Callable[[Arrays], Arrays] | None = None
     goals: Mapping[str, float] = field(default_factory=dict)
     objective: str = "inertia"
+    objective_name: str = ""
     slack: float = 1e-3
     calls: int = 1
 
@@ -121,6 +123,10 @@ class Area:
     name: str
     rows: tuple[Row, ...]
     notes: str = ""  # Markdown below the table
+    objective: str = ""  # what the rows minimise, in the words of the table; empty: their keys
+
+    def objective_of(self, row: Row) -> str:
+        return row.objective_name or self.objective or row.objective.replace("_", " ")
 
     def row(self, name: str) -> Row:
         for row in self.rows:

@@ -99,7 +99,8 @@ def quality(entry: Mapping[str, Any], name: str) -> str:
         parts.append(f"{result['n_iter']} it.")
     worse = excess(entry, name)
     if worse is not None and name != entry["reference"]:
-        parts.append(f"inertia {worse:+.0e}" if abs(worse) >= 5e-8 else "inertia equal")
+        objective = entry.get("objective_name", entry["objective"])
+        parts.append(f"{objective} {worse:+.0e}" if abs(worse) >= 5e-8 else f"{objective} equal")
     if result.get("mismatch") is not None and name != entry["reference"]:
         parts.append(f"differs {result['mismatch']:.2g}" if result["mismatch"] else "labels equal")
     if result["note"]:

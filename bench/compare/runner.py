@@ -180,6 +180,7 @@ def run_row(
             "reference": row.reference,
             "ours": row.ours,
             "objective": row.objective,
+            "objective_name": area.objective_of(row),
             "slack": row.slack,
             "threads": threads,
             "when": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),

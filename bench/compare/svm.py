@@ -253,7 +253,9 @@ AREA = Area(
             "scikit-learn",
             goals={"scikit-learn": 15.0, "scikit-learn-intelex": 1.5},
             objective="objective",
+            objective_name="support vectors",
         ),
     ),
-    notes="objective: minus the dual objective in float64, summed over the pairs of classes.",
+    objective="dual objective",
+    notes="Dual objective: with its sign changed, in float64, summed over the pairs of classes.",
 )

@@ -394,7 +394,14 @@ svm: _Svm
 class _Neighbors:
     @staticmethod
     def nearest(
-        fitted: _Array, X: _Array | None, k: int, metric: str, p: float, want_rows: bool, n_threads: int
+        fitted: _Array,
+        X: _Array | None,
+        k: int,
+        metric: str,
+        p: float,
+        want_rows: bool,
+        farthest_alone: bool,
+        n_threads: int,
     ) -> tuple[_Array, _Array | None]: ...
 
 neighbors: _Neighbors

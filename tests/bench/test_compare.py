@@ -129,6 +129,20 @@ def test_a_peer_with_a_worse_objective_is_not_the_best():
     assert report.best_peer(row) == "peer b"
 
 
+def test_the_quality_is_in_the_words_of_the_area():
+    row = entry({"mlcore": result(1.0, inertia=100.2), "peer a": result(4.0)})
+    assert report.quality(row, "mlcore") == "7 it., inertia +2e-03, labels equal"
+    row["objective_name"] = "test loss"
+    assert report.quality(row, "mlcore") == "7 it., test loss +2e-03, labels equal"
+    row["contenders"]["mlcore"] = result(1.0)
+    assert report.quality(row, "mlcore") == "7 it., test loss equal, labels equal"
+    named = {name: {area_of(name).objective_of(row) for row in area_of(name).rows} for name in AREAS}
+    assert named["kmeans"] == {"inertia"}
+    assert named["svm"] == {"dual objective", "support vectors"}
+    assert named["density"] == {"noise"}
+    assert not [name for name in named if name != "kmeans" and "inertia" in named[name]]
+
+
 def test_goals_by_package():
     contenders = {"mlcore": result(1.0), "peer a": result(4.0), "fast b": result(1.5)}
     row = entry(contenders, goals={"peer": 5.0, "fast": 1.0})

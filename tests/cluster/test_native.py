@@ -134,6 +134,36 @@ def test_an_empty_cluster_takes_the_farthest_row(algorithm):
     assert n_iter >= 2
 
 
+@pytest.mark.parametrize("algorithm", ["lloyd", "hamerly", "yinyang", "elkan", "exponion"])
+@pytest.mark.parametrize(
+    ("X", "heavy", "start", "labels"),
+    [
+        (
+            [[12, 20], [-14, 13], [-9, 20], [-1, -5], [-13, -10], [5, 15], [13, -2]]
+            + [[-13, -5], [-8, -4], [10, -11], [-4, 17]],
+            [0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0],
+            [[3, 7], [16, 14], [-15, -9]],
+            [0, 1, 1, 2, 2, 1, 2, 2, 2, 2, 1],
+        ),
+        (
+            [[-20, -8], [-20, -20], [15, -16], [-16, 5], [-1, -17], [20, -17], [-12, -15], [5, 20], [10, -7]],
+            [1, 0, 1, 1, 0, 0, 0, 0, 1],
+            [[17, 8], [14, -7], [18, 9], [19, -6]],
+            [2, 1, 3, 2, 1, 3, 1, 0, 3],
+        ),
+    ],
+)
+def test_a_cluster_that_is_emptied_forgets_its_rows(X, heavy, start, labels, algorithm):
+    """A cluster loses its last row in the middle of the run and takes a light one. What is left of running sums
+    of heavy rows, 1e9 / 3 each, that came and went is rounding, and would move the new mean by 1e-8."""
+    X, start = np.array(X, dtype=float), np.array(start, dtype=float)
+    weights = np.where(heavy, 1e9 / 3, 1.0)
+    found, _, centers, *_ = fit(X, start, algorithm, weights=weights)
+    np.testing.assert_array_equal(found, labels)
+    means = [np.average(X[found == c], axis=0, weights=weights[found == c]) for c in range(len(start))]
+    np.testing.assert_allclose(centers, means, rtol=1e-12)
+
+
 def test_fewer_distinct_rows_than_centres_is_finite():
     X = np.repeat([[1.0, 2.0], [3.0, 4.0]], 5, axis=0)
     labels, inertia, centers, *_ = fit(X, np.array([[1.0, 2.0], [3.0, 4.0], [3.0, 4.0]]), "hamerly")

@@ -46,7 +46,7 @@ def test_sorting_all_distances_gives_the_same(metric, dtype):
         else:
             X, Y = (rng.normal(size=(rows, d)).astype(dtype) for rows in (n, m))
         k = int(rng.integers(1, m + 1))
-        distances, rows = _core.neighbors.nearest(Y, X, k, metric, 3.0, True, 2)
+        distances, rows = _core.neighbors.nearest(Y, X, k, metric, 3.0, True, False, 2)
         r, expected = oracle(X, Y, k, metric)
         assert np.array_equal(rows, expected), (trial, n, m, d, k)
         np.testing.assert_allclose(distances, distance(r, metric), rtol=1e-14)
@@ -54,19 +54,19 @@ def test_sorting_all_distances_gives_the_same(metric, dtype):
 
 def test_rows_about_the_others():
     X = np.random.default_rng(0).integers(0, 5, size=(150, 2)).astype(float)  # every row has equals
-    distances, rows = _core.neighbors.nearest(X, None, 7, "euclidean", 2.0, True, 0)
+    distances, rows = _core.neighbors.nearest(X, None, 7, "euclidean", 2.0, True, False, 0)
     r = reduced(X, X, "euclidean", 2.0)
     np.fill_diagonal(r, np.inf)
     assert np.array_equal(rows, np.argsort(r, axis=1, kind="stable")[:, :7])
     assert np.array_equal(distances, np.sqrt(np.take_along_axis(r, rows, axis=1)))
-    alone, none = _core.neighbors.nearest(X, None, 7, "euclidean", 2.0, False, 0)
+    alone, none = _core.neighbors.nearest(X, None, 7, "euclidean", 2.0, False, False, 0)
     assert none is None
     assert np.array_equal(alone, distances)
 
 
 def test_equal_rows_and_overflow_end_soon():
     X = np.ones((30_000, 3))
-    distances, rows = _core.neighbors.nearest(X, None, 5, "euclidean", 2.0, True, 0)
+    distances, rows = _core.neighbors.nearest(X, None, 5, "euclidean", 2.0, True, False, 0)
     assert not distances.any()
     assert rows[:5].tolist() == [
         [1, 2, 3, 4, 5],
@@ -77,7 +77,7 @@ def test_equal_rows_and_overflow_end_soon():
     ]
     assert (rows[5:] == np.arange(5)).all()
     far = np.arange(100.0)[:, None] * 1e300
-    distances, rows = _core.neighbors.nearest(far, None, 3, "euclidean", 2.0, True, 0)
+    distances, rows = _core.neighbors.nearest(far, None, 3, "euclidean", 2.0, True, False, 0)
     assert np.isinf(distances).all()
     assert rows[50].tolist() == [0, 1, 2]  # all are infinitely far: the lowest
 
@@ -85,8 +85,8 @@ def test_equal_rows_and_overflow_end_soon():
 @pytest.mark.parametrize("n_jobs", [2, 3, 7])
 def test_threads_do_not_matter(n_jobs):
     X = np.random.default_rng(0).uniform(size=(20_000, 4))
-    one = _core.neighbors.nearest(X, None, 6, "euclidean", 2.0, True, 1)
-    many = _core.neighbors.nearest(X, None, 6, "euclidean", 2.0, True, n_jobs)
+    one = _core.neighbors.nearest(X, None, 6, "euclidean", 2.0, True, False, 1)
+    many = _core.neighbors.nearest(X, None, 6, "euclidean", 2.0, True, False, n_jobs)
     assert np.array_equal(one[0], many[0])
     assert np.array_equal(one[1], many[1])
 
@@ -101,4 +101,4 @@ def test_what_does_not_fit_is_refused():
         (X[:0], X, 1, "at least one row"),
     ):
         with pytest.raises(ValueError, match=words):
-            _core.neighbors.nearest(fitted, queries, k, "euclidean", 2.0, True, 1)
+            _core.neighbors.nearest(fitted, queries, k, "euclidean", 2.0, True, False, 1)

@@ -45,8 +45,12 @@ class Asker {
     for (std::uint32_t left = slots_; left != 0; left &= left - 1) {
       const int slot = __builtin_ctz(left);
       Candidate* heap = heaps_.data() + slot * spec_.k;
-      std::sort_heap(heap, heap + spec_.k);
       const Index row = queries_.row_of[leaf * kLeaf + slot];
+      if (spec_.farthest_alone) {
+        result.distances[row] = distance_of(spec_.metric, heap->r);
+        continue;
+      }
+      std::sort_heap(heap, heap + spec_.k);
       for (Index i = 0; i < spec_.k; ++i) {
         result.distances[row * spec_.k + i] = distance_of(spec_.metric, heap[i].r);
         if (spec_.want_rows) result.rows[row * spec_.k + i] = heap[i].row;
@@ -133,7 +137,8 @@ Nearest nearest(const KdTree& tree, const KdTree& queries, const NearestSpec& sp
   require(!spec.leave_out_own_row || tree.n == queries.n, "own rows can be left out where the queries are the rows");
   require(spec.k >= 1 && spec.k <= tree.n - (spec.leave_out_own_row ? 1 : 0), "k must be at most the number of rows");
   Nearest result;
-  result.distances = Buffer<double>({queries.n, spec.k});
+  require(!(spec.farthest_alone && spec.want_rows), "rows are given for all neighbours or for none");
+  result.distances = Buffer<double>({queries.n, spec.farthest_alone ? 1 : spec.k});
   if (spec.want_rows) result.rows = Buffer<Index>({queries.n, spec.k});
   const double work =
       static_cast<double>(queries.n) * (kNsPerQuery + kNsPerQueryAndColumn * static_cast<double>(tree.d));

@@ -53,7 +53,8 @@ def k_distance(
 
     Notes
     -----
-    Exact, by a kd-tree that gives each row its k nearest: memory for n k distances and a float64 copy of X.
+    Exact, by a kd-tree that searches for the k nearest of each row and keeps the farthest of them: memory for
+    n distances and a float64 copy of X.
 
     References
     ----------
@@ -77,8 +78,9 @@ def k_distance(
         raise ValueError(f"metric must be one of {_METRICS}, got {metric!r} instead.")
     if X.shape[0] <= k:
         raise ValueError(f"n_samples={X.shape[0]} should be > k={k}.")
-    nearest, _ = _core.neighbors.nearest(X, None, int(k), metric, 2.0, False, threads)
-    distances: npt.NDArray[np.float64] = np.sort(nearest[:, -1])
+    nearest, _ = _core.neighbors.nearest(X, None, int(k), metric, 2.0, False, True, threads)
+    distances: npt.NDArray[np.float64] = nearest.ravel()
+    distances.sort()
     if not np.isfinite(distances[-1]):
         raise ValueError("The values of X are too large: squared distances overflow; scale it.")
     return distances, float(distances[elbow_point(np.arange(distances.size), distances)])

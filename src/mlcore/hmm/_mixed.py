@@ -101,12 +101,12 @@ class ColumnFamiliesMixin(BaseHMM):
         """Columns of like weight for k-means: numbers scaled, symbols as indicators."""
         parts = []
         for family, column in zip(self._column_families(X.shape[1]), np.asarray(X, dtype=np.float64).T):
+            seen = column[~np.isnan(column)]
             if family is FAMILIES["categorical"]:
-                symbols = np.unique(column[~np.isnan(column)])
-                parts.append((column[:, None] == symbols).astype(np.float64))
-            else:
-                spread = np.nanstd(column)
-                parts.append((column[:, None] - np.nanmean(column)) / (spread if spread > 0 else 1.0))
+                parts.append((column[:, None] == np.unique(seen)).astype(np.float64))
+            elif len(seen):
+                spread = seen.std()
+                parts.append((column[:, None] - seen.mean()) / (spread if spread > 0 else 1.0))
         return np.ascontiguousarray(np.hstack(parts))
 
     def _reseed(self, state: int, data: Sequences, row: int) -> None:

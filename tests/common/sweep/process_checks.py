@@ -220,7 +220,7 @@ def resident() -> int:
 
 @check()
 def check_memory_does_not_grow(subject: Subject) -> None:
-    """60 fits keep nothing: a leaked result (160 KB of labels) would show as 10 MB. Failing fits as well."""
+    """30 fits keep nothing: a leaked result (160 KB of labels) would show as 5 MB. Failing fits as well."""
     X = subject.blobs(rows=2 * subject.case.big_rows)
     refuses_nan = subject.case.reals and not subject.allows_nan
     bad = X.copy()
@@ -245,9 +245,9 @@ def check_memory_does_not_grow(subject: Subject) -> None:
                     subject.run(bad)
         return (resident() - before) / 2**20
 
-    work(10)
+    work(6)
     # One arena more of the allocator is not a leak: what leaks grows every time.
-    grown = work(60)
-    if grown >= 4:
-        grown = min(grown, work(60))
-    assert grown < 4, f"60 fits have taken {grown:.1f} MB"
+    grown = work(30)
+    if grown >= 2:
+        grown = min(grown, work(30))
+    assert grown < 2, f"30 fits have taken {grown:.1f} MB"

@@ -15,7 +15,7 @@
 namespace mlcore::neighbors {
 
 struct Nearest {
-  Buffer<double> distances;  ///< queries x k, ascending; distances, not r
+  Buffer<double> distances;  ///< queries x k, ascending (the farthest alone: queries x 1); distances, not r
   Buffer<Index> rows;        ///< queries x k; empty when not wanted
 };
 
@@ -24,6 +24,7 @@ struct NearestSpec {
   Metric metric;
   bool leave_out_own_row = false;  ///< query i is row i of the tree, which is no answer to it
   bool want_rows = true;
+  bool farthest_alone = false;  ///< only the k-th distance is kept, and no rows
   int n_jobs = 0;
 };
 
