@@ -139,8 +139,10 @@ def test_an_empty_cluster_takes_the_farthest_row(algorithm):
     ("X", "heavy", "start", "labels"),
     [
         (
-            [[12, 20], [-14, 13], [-9, 20], [-1, -5], [-13, -10], [5, 15], [13, -2]]
-            + [[-13, -5], [-8, -4], [10, -11], [-4, 17]],
+            np.reshape(
+                [12, 20, -14, 13, -9, 20, -1, -5, -13, -10, 5, 15, 13, -2, -13, -5, -8, -4, 10, -11, -4, 17],
+                (11, 2),
+            ),
             [0, 0, 1, 1, 0, 1, 0, 0, 1, 1, 0],
             [[3, 7], [16, 14], [-15, -9]],
             [0, 1, 1, 2, 2, 1, 2, 2, 2, 2, 1],
@@ -154,8 +156,11 @@ def test_an_empty_cluster_takes_the_farthest_row(algorithm):
     ],
 )
 def test_a_cluster_that_is_emptied_forgets_its_rows(X, heavy, start, labels, algorithm):
-    """A cluster loses its last row in the middle of the run and takes a light one. What is left of running sums
-    of heavy rows, 1e9 / 3 each, that came and went is rounding, and would move the new mean by 1e-8."""
+    """A cluster loses its last row in the middle of the run and takes a light one.
+
+    What running sums of heavy rows, 1e9 / 3 each, leave when these have gone is rounding: it would move the
+    new mean by 1e-8.
+    """
     X, start = np.array(X, dtype=float), np.array(start, dtype=float)
     weights = np.where(heavy, 1e9 / 3, 1.0)
     found, _, centers, *_ = fit(X, start, algorithm, weights=weights)
