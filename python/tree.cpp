@@ -1,4 +1,5 @@
 // Bindings of mlcore._core.tree: binning and growth.
+#include "csr.hpp"
 #include "tree_arrays.hpp"
 
 namespace mlcore::python {
@@ -44,6 +45,32 @@ std::unique_ptr<BinnedMatrix> make_binned(const Array<T>& X, const std::vector<A
   const auto c = vector_view<std::int32_t>(n_categories, "n_categories");
   py::gil_scoped_release nogil;
   return std::make_unique<BinnedMatrix>(x, lists, c, n_threads);
+}
+
+// X as its columns: (data, row numbers, indptr, n_rows).
+template <class T, class I>
+py::list find_bins_of_columns(const CsrArgument<T, I>& columns, const std::optional<Array<double>>& sample_weight,
+                              Index max_bins, bool absent_is_missing, int n_threads) {
+  const CsrView<T, I> x = columns.view();
+  const auto w = vector_view<double>(sample_weight, "sample_weight");
+  std::vector<std::vector<double>> found;
+  {
+    py::gil_scoped_release nogil;
+    found = tree::find_bins(x, w, max_bins, absent_is_missing, n_threads);
+  }
+  py::list result;
+  for (const auto& list : found) result.append(array_of(list));
+  return result;
+}
+
+template <class T, class I>
+std::unique_ptr<BinnedMatrix> binned_of_columns(const CsrArgument<T, I>& columns,
+                                                const std::vector<Array<double>>& thresholds, bool absent_is_missing,
+                                                int n_threads) {
+  const CsrView<T, I> x = columns.view();
+  const auto lists = thresholds_of(thresholds);
+  py::gil_scoped_release nogil;
+  return std::make_unique<BinnedMatrix>(x, lists, absent_is_missing, n_threads);
 }
 
 template <class Value, class Get>
@@ -154,6 +181,14 @@ void register_dtype(py::module_& m, py::class_<BinnedMatrix>& binned) {
              py::arg("n_categories").noconvert() = py::none(), py::arg("n_threads") = 0);
 }
 
+template <class T, class I>
+void register_columns(py::module_& m, py::class_<BinnedMatrix>& binned) {
+  m.def("find_bins_of_columns", &find_bins_of_columns<T, I>, py::arg("columns"), py::arg("sample_weight").noconvert(),
+        py::arg("max_bins"), py::arg("absent_is_missing"), py::arg("n_threads"));
+  binned.def_static("of_columns", &binned_of_columns<T, I>, py::arg("columns"), py::arg("thresholds"),
+                    py::arg("absent_is_missing"), py::arg("n_threads") = 0);
+}
+
 }  // namespace
 
 void register_tree(py::module_& module) {
@@ -161,6 +196,10 @@ void register_tree(py::module_& module) {
   py::class_<BinnedMatrix> binned(m, "BinnedMatrix", "Bin numbers of a matrix.");
   register_dtype<float>(m, binned);
   register_dtype<double>(m, binned);
+  register_columns<float, std::int32_t>(m, binned);
+  register_columns<float, std::int64_t>(m, binned);
+  register_columns<double, std::int32_t>(m, binned);
+  register_columns<double, std::int64_t>(m, binned);
   binned.def_property_readonly("n_rows", &BinnedMatrix::rows)
       .def_property_readonly("n_features", &BinnedMatrix::columns)
       .def_property_readonly("nbytes", &BinnedMatrix::bytes)

@@ -145,6 +145,13 @@ class _BinnedMatrix:
     def __init__(
         self, X: _Array, thresholds: list[_Array], n_categories: _Array | None = None, n_threads: int = 0
     ) -> None: ...
+    @staticmethod
+    def of_columns(
+        columns: tuple[_Array, _Array, _Array, int],
+        thresholds: list[_Array],
+        absent_is_missing: bool,
+        n_threads: int = 0,
+    ) -> _BinnedMatrix: ...
     def bins(self, column: int) -> _Array: ...
     def n_bins(self) -> _Array: ...
     def has_missing(self) -> _Array: ...
@@ -209,6 +216,14 @@ class _Tree:
         rows: _Array | None,
         max_bins: int,
         is_categorical: _Array | None,
+        n_threads: int,
+    ) -> list[_Array]: ...
+    @staticmethod
+    def find_bins_of_columns(
+        columns: tuple[_Array, _Array, _Array, int],
+        sample_weight: _Array | None,
+        max_bins: int,
+        absent_is_missing: bool,
         n_threads: int,
     ) -> list[_Array]: ...
     @staticmethod

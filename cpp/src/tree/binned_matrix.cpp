@@ -40,17 +40,16 @@ double BinnedMatrix::threshold(Index j, int b) const noexcept {
 }
 
 template <class T>
-BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::vector<double>>& thresholds,
-                           VectorView<const std::int32_t> categories, int n_threads)
-    : rows_(x.rows), thresholds_(thresholds) {
-  const Index n = x.rows, d = x.cols;
+std::vector<ColumnBins<T>> BinnedMatrix::lay_out(Index d, VectorView<const std::int32_t> categories,
+                                                 std::vector<T>& padded) {
+  const Index n = rows_;
+  const auto& thresholds = thresholds_;
   require(n > 0 && d > 0, "X must not be empty");
   require(n < (Index{1} << 31), "at most 2^31 - 1 rows");
   require(static_cast<Index>(thresholds.size()) == d, "thresholds must have one list per column");
   require(categories.empty() || categories.size == d, "n_categories must have one value per column");
 
   // Thresholds as search trees of 2^steps - 1 values.
-  std::vector<T> padded;
   std::vector<ColumnBins<T>> columns(static_cast<std::size_t>(d));
   std::vector<std::size_t> offsets(static_cast<std::size_t>(d));
   bins_.resize(static_cast<std::size_t>(d));
@@ -93,7 +92,26 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
     block.records = next;
     next += n * block.width;
   }
+  return columns;
+}
 
+void BinnedMatrix::write_records(const Block& block, Index first, Index count) {
+  std::uint8_t* records = by_record_.data() + (block.records - by_record_.data()) + first * block.width;
+  for (Index c = 0; c < block.columns; ++c) {
+    const std::uint8_t* bins = column(block.first_column + c) + first;
+    for (Index i = 0; i < count; ++i) records[i * block.width + c] = bins[i];
+  }
+  for (Index c = block.columns; c < block.width; ++c)
+    for (Index i = 0; i < count; ++i) records[i * block.width + c] = 0;
+}
+
+template <class T>
+BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::vector<double>>& thresholds,
+                           VectorView<const std::int32_t> categories, int n_threads)
+    : rows_(x.rows), thresholds_(thresholds) {
+  const Index n = x.rows, d = x.cols;
+  std::vector<T> padded;
+  const std::vector<ColumnBins<T>> columns = lay_out(d, categories, padded);
   const auto bin = kernel_of(T{});
   std::vector<std::atomic<std::uint8_t>> missing(static_cast<std::size_t>(d));
   const int threads = runtime::threads_for_work(runtime::resolve_threads(n_threads).threads,
@@ -101,24 +119,60 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
   runtime::parallel_for(ceil_div(n, kBinningRows), threads, [&](Index part) {
     const Index first = part * kBinningRows, count = std::min(kBinningRows, n - first);
     for (const Block& block : blocks_) {
-      std::uint8_t* records = by_record_.data() + (block.records - by_record_.data()) + first * block.width;
-      for (Index c = 0; c < block.columns; ++c) {
-        const Index j = block.first_column + c;
-        std::uint8_t* bins = by_column_.data() + j * column_stride_ + first;
-        if (bin(&x(first, j), x.row_stride, count, columns[static_cast<std::size_t>(j)], bins))
+      for (Index j = block.first_column; j < block.first_column + block.columns; ++j)
+        if (bin(&x(first, j), x.row_stride, count, columns[static_cast<std::size_t>(j)],
+                by_column_.data() + j * column_stride_ + first))
           missing[static_cast<std::size_t>(j)].store(1, std::memory_order_relaxed);
-        for (Index i = 0; i < count; ++i) records[i * block.width + c] = bins[i];
-      }
-      for (Index c = block.columns; c < block.width; ++c)
-        for (Index i = 0; i < count; ++i) records[i * block.width + c] = 0;
+      write_records(block, first, count);
     }
   });
   for (std::size_t j = 0; j < missing.size(); ++j) missing_[j] = missing[j].load(std::memory_order_relaxed);
+}
+
+template <class T, class I>
+BinnedMatrix::BinnedMatrix(const CsrView<T, I>& x, const std::vector<std::vector<double>>& thresholds,
+                           bool absent_is_missing, int n_threads)
+    : rows_(x.cols), thresholds_(thresholds) {
+  const Index n = x.cols, d = x.rows;
+  std::vector<T> padded;
+  const std::vector<ColumnBins<T>> columns = lay_out(d, {}, padded);
+  const auto bin = kernel_of(T{});
+  const int threads = runtime::threads_for_work(
+      runtime::resolve_threads(n_threads).threads,
+      static_cast<double>(n) * static_cast<double>(d) + static_cast<double>(x.indptr[d]) * kNsPerValue);
+  runtime::parallel_for(d, threads, [&](Index j) {
+    const ColumnBins<T>& own = columns[static_cast<std::size_t>(j)];
+    std::uint8_t* out = by_column_.data() + j * column_stride_;
+    const auto begin = static_cast<Index>(x.indptr[j]), end = static_cast<Index>(x.indptr[j + 1]);
+    const T zero{};
+    std::uint8_t absent = own.missing;
+    if (!absent_is_missing) bin(&zero, 1, 1, own, &absent);
+    bool missing = absent_is_missing && end - begin < n;
+    std::fill_n(out, n, absent);
+    std::uint8_t bins[kBinningRows];
+    for (Index e = begin; e < end; e += kBinningRows) {
+      const Index count = std::min(kBinningRows, end - e);
+      missing |= bin(x.values + e, 1, count, own, bins);
+      for (Index i = 0; i < count; ++i) out[x.indices[e + i]] = bins[i];
+    }
+    missing_[static_cast<std::size_t>(j)] = missing ? 1 : 0;
+  });
+  runtime::parallel_for(ceil_div(n, kBinningRows), threads, [&](Index part) {
+    const Index first = part * kBinningRows, count = std::min(kBinningRows, n - first);
+    for (const Block& block : blocks_) write_records(block, first, count);
+  });
 }
 
 template BinnedMatrix::BinnedMatrix(const MatrixView<const float>&, const std::vector<std::vector<double>>&,
                                     VectorView<const std::int32_t>, int);
 template BinnedMatrix::BinnedMatrix(const MatrixView<const double>&, const std::vector<std::vector<double>>&,
                                     VectorView<const std::int32_t>, int);
+#define MLCORE_INSTANTIATE(T, I) \
+  template BinnedMatrix::BinnedMatrix(const CsrView<T, I>&, const std::vector<std::vector<double>>&, bool, int);
+MLCORE_INSTANTIATE(float, std::int32_t)
+MLCORE_INSTANTIATE(float, std::int64_t)
+MLCORE_INSTANTIATE(double, std::int32_t)
+MLCORE_INSTANTIATE(double, std::int64_t)
+#undef MLCORE_INSTANTIATE
 
 }  // namespace mlcore::tree

@@ -79,6 +79,17 @@ void sort_values(std::span<T> x) {
   for (std::size_t i = 0; i < n; ++i) x[i] = value_of<T>(keys[i]);
 }
 
+/// The same for many zeros, which need no sorting.
+template <class T>
+void sort_around_zeros(std::span<T> x) {
+  const auto stored = std::partition(x.begin(), x.end(), [](T v) { return v != T(0); });
+  const auto used = static_cast<std::size_t>(stored - x.begin());
+  sort_values(x.first(used));
+  const auto positive = std::lower_bound(x.begin(), stored, T(0));
+  std::fill(stored, x.end(), T(0));
+  std::rotate(positive, stored, x.end());
+}
+
 double midpoint(double a, double b) noexcept {
   double middle = (a + b) / 2;
   if (!std::isfinite(middle) && std::isfinite(a) && std::isfinite(b)) middle = a / 2 + b / 2;
@@ -141,7 +152,7 @@ std::vector<double> column_thresholds(std::span<T> values, std::span<const doubl
   if (weights.empty()) {
     for (const T v : values)
       if (!std::isnan(v)) values[n++] = v;
-    sort_values(values.first(n));
+    sort_around_zeros(values.first(n));
   } else {
     std::vector<std::pair<T, double>> pairs;
     pairs.reserve(values.size());
@@ -209,6 +220,46 @@ std::vector<std::vector<double>> find_bins(const MatrixView<const T>& x, VectorV
   }
   return result;
 }
+
+template <class T, class I>
+std::vector<std::vector<double>> find_bins(const CsrView<T, I>& x, VectorView<const double> weights, Index max_bins,
+                                           bool absent_is_missing, int n_threads) {
+  const Index n = x.cols, d = x.rows;
+  require(max_bins >= 2 && max_bins <= kMaxBins, "max_bins must be in [2, 255]");
+  require(weights.empty() || weights.size == n, "sample_weight must have one value per row");
+  const std::span<const double> row_weights(weights.data, static_cast<std::size_t>(weights.size));
+  const T absent = absent_is_missing ? std::numeric_limits<T>::quiet_NaN() : T(0);
+  std::vector<std::vector<double>> result(static_cast<std::size_t>(d));
+  const double work = static_cast<double>(n) * static_cast<double>(d) + static_cast<double>(x.indptr[d]) * kNsPerValue;
+  const int threads = runtime::threads_for_work(runtime::resolve_threads(n_threads).threads, work);
+  runtime::Interrupt interrupt;
+  runtime::parallel_team(threads, [&](runtime::Team& team) {
+    std::vector<Buffer<T>> dense(static_cast<std::size_t>(team.size()));
+    for (Index first = 0; first < d; first += kGroupColumns) {
+      team.for_each(std::min(kGroupColumns, d - first), [&](Index k) {
+        const Index j = first + k;
+        Buffer<T>& values = dense[static_cast<std::size_t>(team.member())];
+        if (values.size() < n) values = Buffer<T>(n);
+        std::fill_n(values.data(), n, absent);
+        for (auto e = static_cast<Index>(x.indptr[j]); e < static_cast<Index>(x.indptr[j + 1]); ++e)
+          values[static_cast<Index>(x.indices[e])] = x.values[e];
+        result[static_cast<std::size_t>(j)] =
+            column_thresholds<T>(std::span<T>(values.data(), static_cast<std::size_t>(n)), row_weights, max_bins);
+      });
+      interrupt.poll();
+    }
+  });
+  return result;
+}
+
+#define MLCORE_INSTANTIATE(T, I)                                                                                   \
+  template std::vector<std::vector<double>> find_bins<T, I>(const CsrView<T, I>&, VectorView<const double>, Index, \
+                                                            bool, int);
+MLCORE_INSTANTIATE(float, std::int32_t)
+MLCORE_INSTANTIATE(float, std::int64_t)
+MLCORE_INSTANTIATE(double, std::int32_t)
+MLCORE_INSTANTIATE(double, std::int64_t)
+#undef MLCORE_INSTANTIATE
 
 template std::vector<std::vector<double>> find_bins<float>(const MatrixView<const float>&, VectorView<const double>,
                                                            VectorView<const std::int64_t>, Index, const std::uint8_t*,

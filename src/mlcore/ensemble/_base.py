@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.ensemble import HistGradientBoostingRegressor as _Peer
 from sklearn.utils import check_random_state
@@ -37,6 +38,7 @@ from ._losses import Loss
 from ._parts import Part, split_rows
 from ._report import Report
 from ._saving import model_from_json, model_to_json
+from ._sparse import SparseColumns, binned_matrix, without_zeros
 from ._tree_arrays import TreeList, draw_tree
 
 __all__ = ["BaseHistGradientBoosting"]
@@ -83,6 +85,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         "other_rate": [Interval(Real, 0, 1, closed="right")],
         "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
         "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
+        "zero_as_missing": ["boolean"],
         "callbacks": [list, tuple, None],
     }
 
@@ -118,6 +121,7 @@ class BaseHistGradientBoosting(BaseEstimator):
     other_rate: float
     colsample_bytree: float
     colsample_bylevel: float
+    zero_as_missing: bool
     callbacks: Any
 
     n_trees_per_iteration_: int
@@ -157,11 +161,32 @@ class BaseHistGradientBoosting(BaseEstimator):
 
     # -- data
 
-    def _matrix(self, X: Any, *, reset: bool) -> npt.NDArray[Any]:
+    def _matrix(self, X: Any, *, reset: bool) -> Any:
         """Checked data as floats, with codes in categorical columns; NaN and infinity are welcome."""
+        sparse = sp.issparse(X)
         if reset:
-            self.is_categorical_ = categorical_columns(X, self.categorical_features)
+            self.is_categorical_ = None if sparse else categorical_columns(X, self.categorical_features)
             self._codes = None
+            if sparse and self.categorical_features not in (None, "from_dtype"):
+                raise ValueError(
+                    "Sparse data cannot have categorical features: pass a dense array or a table."
+                )
+        if sparse:
+            if self.is_categorical_ is not None:
+                raise ValueError("The model was fitted with categorical features: X must be dense.")
+            columns = validate_data(
+                self, X, reset=reset, accept_sparse="csc", dtype=_FLOATS, ensure_all_finite=False
+            )
+            return SparseColumns(columns, self.zero_as_missing)
+        dense = self._dense(X, reset=reset)
+        if not self.zero_as_missing:
+            return dense
+        if self.is_categorical_ is None:
+            return without_zeros(dense)
+        dense[:, ~self.is_categorical_] = without_zeros(dense[:, ~self.is_categorical_])
+        return dense
+
+    def _dense(self, X: Any, *, reset: bool) -> npt.NDArray[Any]:
         if self.is_categorical_ is None:
             if self._is_plain(X) and (reset or X.shape[1] == self.n_features_in_):
                 self.n_features_in_ = X.shape[1]
@@ -220,7 +245,7 @@ class BaseHistGradientBoosting(BaseEstimator):
 
     def _given_validation(
         self, X_val: Any, y_val: Any, sample_weight_val: Any, qid_val: npt.NDArray[np.int64] | None
-    ) -> tuple[npt.NDArray[Any], Part] | None:
+    ) -> tuple[Any, Part] | None:
         if X_val is None and y_val is None:
             return None
         if y_val is None:
@@ -299,7 +324,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         binned_validation = None
         if validation is not None:
             with report.binning(X_validation, "validation"):
-                binned_validation = _core.tree.BinnedMatrix(
+                binned_validation = binned_matrix(
                     validation.matrix(X_validation), thresholds, counts, threads
                 )
         boosting = Boosting(self, binned, binned_validation, train, validation, monotonic, groups, threads)
@@ -315,10 +340,16 @@ class BaseHistGradientBoosting(BaseEstimator):
         return self
 
     def _bin(
-        self, X: npt.NDArray[Any], train: Part, report: Any, threads: int
+        self, X: Any, train: Part, report: Any, threads: int
     ) -> tuple[list[npt.NDArray[np.float64]], Any]:
         with report.binning(X, "training"):
             rows, weights = train.quantile_rows(self._random_seed)
+            if isinstance(X, SparseColumns):
+                sample = X if rows is None else X[rows]
+                thresholds = _core.tree.find_bins_of_columns(
+                    sample.columns(), weights, int(self.max_bins), X.absent_is_missing, threads
+                )
+                return thresholds, binned_matrix(train.matrix(X), thresholds, None, threads)
             of_all = weights
             if weights is not None and rows is not None:
                 of_all = np.zeros(X.shape[0])
@@ -326,8 +357,7 @@ class BaseHistGradientBoosting(BaseEstimator):
             mask = None if self.is_categorical_ is None else self.is_categorical_.astype(np.uint8)
             counts = None if self._codes is None else self._codes.counts()
             thresholds = _core.tree.find_bins(X, of_all, rows, int(self.max_bins), mask, threads)
-            binned = _core.tree.BinnedMatrix(train.matrix(X), thresholds, counts, threads)
-        return thresholds, binned
+            return thresholds, binned_matrix(train.matrix(X), thresholds, counts, threads)
 
     # -- predictions
 
@@ -362,7 +392,7 @@ class BaseHistGradientBoosting(BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
 
         Returns
@@ -537,6 +567,7 @@ class BaseHistGradientBoosting(BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -76,6 +76,8 @@ _OURS = """
         Shares of the rows for ``sampling='goss'``.
     colsample_bytree, colsample_bylevel : float, default=1.0
         Share of the features that a tree, and that a level of a tree, may use.
+    zero_as_missing : bool, default=False
+        Whether a 0 in a numeric column is a missing value, in sparse data (stored or not) as in dense.
     callbacks : list of callbacks or None, default=None
         Objects with ``on_iteration(info)``, called after each iteration, where a true result stops the fit.
         See :mod:`mlcore.callbacks`.

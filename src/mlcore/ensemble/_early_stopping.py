@@ -11,6 +11,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import resample
 
 from ._parts import Part
+from ._sparse import SparseColumns
 
 __all__ = ["LossScores", "ScorerScores", "has_stalled"]
 
@@ -77,6 +78,8 @@ class ScorerScores:
 
     def _sample(self, X: Any, part: Part, places: Any) -> tuple[Any, Any, Any]:
         weights = None if part.weights is None else part.weights[places]
+        if isinstance(X, SparseColumns):
+            X = X.matrix
         return X, self.estimator._decode_y(part.y[places]), weights
 
     def _score(self, sample: tuple[Any, Any, Any], raw: npt.NDArray[np.float64]) -> float:

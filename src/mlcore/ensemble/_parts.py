@@ -46,7 +46,7 @@ class Part:
     def size(self) -> int:
         return int(self.y.size)
 
-    def matrix(self, X: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def matrix(self, X: Any) -> Any:
         """The rows themselves; a copy unless it is all of them."""
         return X if self.rows is None else X[self.rows]
 

@@ -112,6 +112,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
         other_rate: float = 0.1,
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
+        zero_as_missing: bool = False,
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.loss = loss
@@ -146,6 +147,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
         self.other_rate = other_rate
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
+        self.zero_as_missing = zero_as_missing
         self.callbacks = callbacks
 
     def fit(
@@ -165,7 +167,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             As in :meth:`HistGradientBoostingRegressor.fit`.
         y : array-like of shape (n_samples,)
             Grades from 0 to 31, larger is more relevant; their gain is ``2**y - 1``.
@@ -197,7 +199,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             New rows, with the columns of ``fit``.
 
         Returns
@@ -213,7 +215,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             New rows.
 
         Yields
@@ -228,7 +230,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows.
         y : array-like of shape (n_samples,)
             Grades.

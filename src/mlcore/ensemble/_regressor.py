@@ -132,6 +132,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         other_rate: float = 0.1,
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
+        zero_as_missing: bool = False,
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.loss = loss
@@ -168,6 +169,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         self.other_rate = other_rate
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
+        self.zero_as_missing = zero_as_missing
         self.callbacks = callbacks
 
     def fit(
@@ -184,7 +186,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             float32 and float64 arrays of any memory order are binned without a copy. NaN is missing; infinite
             values are allowed. Tables may hold categorical columns.
         y : array-like of shape (n_samples,)
@@ -210,7 +212,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             New rows, with the columns of ``fit``.
 
         Returns
@@ -226,7 +228,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             New rows.
 
         Yields

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _core
+from ._sparse import SparseColumns
 
 __all__ = ["NODE_FIELDS", "TreeList", "draw_tree"]
 
@@ -37,6 +38,7 @@ NODE_FIELDS: dict[str, str] = {
 # The native forms, with the number of trees they hold. They are no part of a model: a prediction must not
 # change it, and pickles hold arrays only.
 _forests: WeakKeyDictionary[TreeList, tuple[int, Any]] = WeakKeyDictionary()
+_compact_forests: WeakKeyDictionary[TreeList, tuple[int, npt.NDArray[np.intp], Any]] = WeakKeyDictionary()
 _IMPORTANCES = ("gain", "split", "cover")
 
 
@@ -75,17 +77,47 @@ class TreeList:
             _forests[self] = made
         return made[1]
 
-    def add_to(
-        self, raw: npt.NDArray[np.float64], X: npt.NDArray[Any], first: int, last: int, threads: int
-    ) -> None:
+    def add_to(self, raw: npt.NDArray[np.float64], X: Any, first: int, last: int, threads: int) -> None:
         """Add the values of the iterations first ... last - 1 to raw, of shape (n_outputs, n_rows)."""
-        if last > first:
-            self.forest.predict_raw(X, raw, first * self.n_outputs, last * self.n_outputs, threads)
+        if last <= first:
+            return
+        first, last = first * self.n_outputs, last * self.n_outputs
+        if not isinstance(X, SparseColumns):
+            self.forest.predict_raw(X, raw, first, last, threads)
+            return
+        used, forest = self._compact()
+        for row, block in X.dense_blocks(used):
+            part = np.ascontiguousarray(raw[:, row : row + len(block)])
+            forest.predict_raw(block, part, first, last, threads)
+            raw[:, row : row + len(block)] = part
 
-    def apply(self, X: npt.NDArray[Any], threads: int) -> npt.NDArray[np.int32]:
+    def apply(self, X: Any, threads: int) -> npt.NDArray[np.int32]:
         """Node numbers of the leaves, of shape (n_rows, n_trees)."""
-        leaves: npt.NDArray[np.int32] = self.forest.apply(X, 0, len(self.trees), threads)
-        return leaves
+        if not isinstance(X, SparseColumns):
+            leaves: npt.NDArray[np.int32] = self.forest.apply(X, 0, len(self.trees), threads)
+            return leaves
+        used, forest = self._compact()
+        blocks = [forest.apply(block, 0, len(self.trees), threads) for _, block in X.dense_blocks(used)]
+        return np.concatenate(blocks)
+
+    def _compact(self) -> tuple[npt.NDArray[np.intp], Any]:
+        """The features that any tree uses (at least one), and a forest that counts only them."""
+        made = _compact_forests.get(self)
+        if made is None or made[0] != len(self.trees):
+            features = np.concatenate([tree["feature"] for tree in self.trees] or [np.zeros(1, np.int32)])
+            used = np.unique(np.maximum(features, 0)).astype(np.intp)
+            trees = [
+                {
+                    **tree,
+                    "feature": np.where(
+                        tree["feature"] < 0, -1, np.searchsorted(used, tree["feature"])
+                    ).astype(np.int32),
+                }
+                for tree in self.trees
+            ]
+            made = (len(trees), used, _core.tree.Forest(trees, self.outputs(), self.n_outputs))
+            _compact_forests[self] = made
+        return made[1], made[2]
 
     def importance(self, kind: str, n_features: int) -> npt.NDArray[np.float64]:
         """Sums over all splits of a feature: of their gains, of ones, or of the Hessians they divide."""

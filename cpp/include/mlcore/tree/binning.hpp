@@ -16,6 +16,9 @@
 
 namespace mlcore::tree {
 
+template <class T>
+struct ColumnBins;
+
 /// Thresholds of every numeric column, empty for categorical ones (`is_categorical` null: none is). Missing values are
 /// left out. At most max_bins distinct values: midpoints between neighbours. Else the max_bins - 1 inner quantiles of
 /// equal (weighted) mass, by the averaged inverted distribution function, duplicates dropped, which are scikit-learn's.
@@ -25,6 +28,12 @@ template <class T>
 std::vector<std::vector<double>> find_bins(const MatrixView<const T>& x, VectorView<const double> weights,
                                            VectorView<const std::int64_t> rows, Index max_bins,
                                            const std::uint8_t* is_categorical, int n_threads);
+
+/// The same of sparse columns (row i of the view: column i of X), all numeric. An entry that is not stored is 0, or, if
+/// absent_is_missing, missing.
+template <class T, class I>
+std::vector<std::vector<double>> find_bins(const CsrView<T, I>& columns, VectorView<const double> weights,
+                                           Index max_bins, bool absent_is_missing, int n_threads);
 
 /// Bins of a matrix, by column (to route rows) and by record (to sum histograms). Immutable.
 class BinnedMatrix {
@@ -40,6 +49,10 @@ class BinnedMatrix {
   template <class T>
   BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::vector<double>>& thresholds,
                VectorView<const std::int32_t> categories, int n_threads);
+  /// Sparse columns, all numeric, see find_bins. No column may have a row twice.
+  template <class T, class I>
+  BinnedMatrix(const CsrView<T, I>& columns, const std::vector<std::vector<double>>& thresholds, bool absent_is_missing,
+               int n_threads);
 
   Index rows() const noexcept { return rows_; }
   Index columns() const noexcept { return static_cast<Index>(bins_.size()); }
@@ -54,6 +67,11 @@ class BinnedMatrix {
   Index bytes() const noexcept { return by_column_.size() + by_record_.size(); }
 
  private:
+  /// Makes room; the search tables of the columns, which point into `padded`.
+  template <class T>
+  std::vector<ColumnBins<T>> lay_out(Index d, VectorView<const std::int32_t> categories, std::vector<T>& padded);
+  void write_records(const Block& block, Index first, Index count);
+
   Index rows_ = 0;
   Index column_stride_ = 0;
   std::vector<int> bins_;

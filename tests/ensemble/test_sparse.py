@@ -1,0 +1,189 @@
+"""Sparse data give what the same data give as an array, to the last bit."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from mlcore import _core
+from mlcore.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRanker,
+    HistGradientBoostingRegressor,
+)
+
+TYPES = list(itertools.product((np.float32, np.float64), (np.int32, np.int64)))
+
+
+def table(n=700, d=9, seed=0, dtype=np.float64):
+    """Columns from empty to full, counts, numbers of both signs, a few missing and infinite values."""
+    rng = np.random.default_rng(seed)
+    X = np.where(rng.random((n, d)) < np.linspace(0, 1, d), rng.normal(size=(n, d)), 0.0)
+    X[:, 1] = (rng.random(n) < 0.3) * rng.integers(1, 4, size=n)
+    X[rng.random((n, d)) < 0.02] = np.nan
+    X[:4, 5] = np.inf, -np.inf, 0, -0.0
+    y = np.nansum(np.where(np.isfinite(X), X, 1), axis=1) + (X[:, 1] > 1) + rng.normal(size=n)
+    return X.astype(dtype), y
+
+
+def columns(X, index=np.int32):
+    A = sp.csc_array(X)
+    return A.data, A.indices.astype(index), A.indptr.astype(index), X.shape[0]
+
+
+@pytest.mark.parametrize(("dtype", "index"), TYPES)
+@pytest.mark.parametrize("n", [1, 511, 512, 513, 3000])
+def test_bins(n, dtype, index):
+    X, _ = table(n=max(n, 4), dtype=dtype)
+    X = X[:n]
+    weights = np.random.default_rng(1).uniform(0.5, 2, size=n)
+    for w, max_bins in itertools.product((None, weights), (4, 255)):
+        thresholds = _core.tree.find_bins(X, w, None, max_bins, None, 2)
+        found = _core.tree.find_bins_of_columns(columns(X, index), w, max_bins, False, 2)
+        for expected, own in zip(thresholds, found):
+            np.testing.assert_array_equal(own, expected)
+        dense = _core.tree.BinnedMatrix(X, thresholds, None, 2)
+        sparse = _core.tree.BinnedMatrix.of_columns(columns(X, index), thresholds, False, 2)
+        for j in range(X.shape[1]):
+            np.testing.assert_array_equal(sparse.bins(j), dense.bins(j))
+        np.testing.assert_array_equal(sparse.has_missing(), dense.has_missing())
+
+
+def test_bins_where_absent_is_missing():
+    X, _ = table()
+    holes = np.where(X == 0, np.nan, X)
+    thresholds = _core.tree.find_bins(holes, None, None, 20, None, 1)
+    for expected, own in zip(thresholds, _core.tree.find_bins_of_columns(columns(X), None, 20, True, 1)):
+        np.testing.assert_array_equal(own, expected)
+    dense = _core.tree.BinnedMatrix(holes, thresholds, None, 1)
+    sparse = _core.tree.BinnedMatrix.of_columns(columns(X), thresholds, True, 1)
+    for j in range(X.shape[1]):
+        np.testing.assert_array_equal(sparse.bins(j), dense.bins(j))
+    np.testing.assert_array_equal(sparse.has_missing(), dense.has_missing())
+
+
+@pytest.mark.parametrize("broken", ["row", "indptr", "short"])
+def test_broken_columns_are_refused(broken):
+    data, rows, indptr, n = columns(table()[0])
+    if broken == "row":
+        rows = rows.copy()
+        rows[-1] = n
+    elif broken == "indptr":
+        indptr = indptr[::-1].copy()
+    else:
+        data = data[:-1]
+    with pytest.raises(ValueError, match=r"out of range|indptr"):
+        _core.tree.find_bins_of_columns((data, rows, indptr, n), None, 255, False, 1)
+
+
+def assert_same_trees(a, b):
+    assert a.n_iter_ == b.n_iter_
+    for first, second in zip(a._trees.trees, b._trees.trees):
+        for name in first:
+            np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+@pytest.mark.parametrize("kind", ["csr_array", "csc_array", "csr_matrix", "coo_array"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("zero_as_missing", [False, True])
+def test_fit_and_predict(kind, dtype, zero_as_missing):
+    X, y = table(dtype=dtype)
+    model = HistGradientBoostingRegressor(
+        max_iter=8, max_leaf_nodes=8, zero_as_missing=zero_as_missing, early_stopping=True, random_state=0
+    )
+    dense = model.fit(X, y)
+    expected, leaves = dense.predict(X), dense.apply(X)
+    A = getattr(sp, kind)(X)
+    sparse = HistGradientBoostingRegressor(**model.get_params()).fit(A, y)
+    assert_same_trees(sparse, dense)
+    np.testing.assert_array_equal(sparse.predict(A), expected)
+    np.testing.assert_array_equal(sparse.predict(X), expected)
+    np.testing.assert_array_equal(sparse.apply(A), leaves)
+    np.testing.assert_array_equal(list(sparse.staged_predict(A))[-1], expected)
+    if zero_as_missing:
+        holes = np.where(X == 0, dtype(np.nan), X)
+        model.set_params(zero_as_missing=False).fit(holes, y)
+        np.testing.assert_array_equal(model.predict(holes), expected)
+
+
+def test_weights_scorer_and_validation_data():
+    X, y = table(n=900)
+    labels = (y > np.median(y)).astype(int)
+    weights = np.random.default_rng(2).integers(0, 3, size=y.size).astype(float)
+    options = {"max_iter": 6, "early_stopping": True, "scoring": "accuracy", "random_state": 3}
+
+    def fit(convert):
+        given = {"X_val": convert(X[600:]), "y_val": labels[600:]}
+        model = HistGradientBoostingClassifier(**options)
+        return model.fit(convert(X[:600]), labels[:600], sample_weight=weights[:600], **given)
+
+    dense, sparse = fit(np.asarray), fit(sp.csr_array)
+    assert_same_trees(sparse, dense)
+    np.testing.assert_array_equal(sparse.validation_score_, dense.validation_score_)
+    np.testing.assert_array_equal(sparse.train_score_, dense.train_score_)
+    np.testing.assert_array_equal(sparse.predict_proba(sp.csr_array(X)), dense.predict_proba(X))
+
+
+def test_many_rows_are_sampled_alike():
+    X, y = table(n=2000)
+    X, y = np.tile(X, (110, 1)), np.tile(y, 110)
+    X[:, 8] = np.random.default_rng(0).normal(size=y.size)
+    options = {"max_iter": 2, "max_bins": 30, "random_state": 0, "early_stopping": False}
+    dense = HistGradientBoostingRegressor(**options).fit(X, y)
+    assert_same_trees(HistGradientBoostingRegressor(**options).fit(sp.csr_array(X), y), dense)
+
+
+def test_three_classes_and_warm_start():
+    X, y = table()
+    y = np.digitize(y, np.quantile(y, [0.3, 0.6]))
+    A = sp.csr_array(X)
+    whole = HistGradientBoostingClassifier(max_iter=4, random_state=0).fit(X, y)
+    parts = HistGradientBoostingClassifier(max_iter=2, warm_start=True, random_state=0).fit(A, y)
+    parts.predict(A)  # makes a forest that must not outlive the two iterations
+    parts.set_params(max_iter=4).fit(A, y)
+    np.testing.assert_array_equal(parts.predict_proba(A), whole.predict_proba(X))
+
+
+def test_ranker():
+    X, y = table(n=300)
+    grades, qid = np.clip(np.round(y), 0, 3), np.arange(300) // 20
+    dense = HistGradientBoostingRanker(max_iter=3).fit(X, grades, qid=qid)
+    sparse = HistGradientBoostingRanker(max_iter=3).fit(sp.csr_array(X), grades, qid=qid)
+    assert sparse.score(sp.csr_array(X), grades, qid=qid) == dense.score(X, grades, qid=qid)
+
+
+def test_no_split_at_all():
+    A = sp.csr_array((50, 3))
+    model = HistGradientBoostingRegressor(max_iter=2).fit(A, np.arange(50.0))
+    np.testing.assert_array_equal(model.predict(A), np.full(50, 24.5))
+
+
+def test_many_columns_few_used():
+    """Prediction unpacks the columns that trees use, not a million of them."""
+    rng = np.random.default_rng(0)
+    A = sp.random_array((200, 3000), density=0.01, rng=rng, format="csr")
+    y = np.asarray(A[:, [5]].todense()).ravel()
+    model = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=1).fit(A, y)
+    np.testing.assert_array_equal(model.predict(A), model.predict(A.toarray()))
+
+
+def test_categories_need_dense_data():
+    A = sp.csr_array(table()[0])
+    with pytest.raises(ValueError, match="Sparse data cannot have categorical features"):
+        HistGradientBoostingRegressor(categorical_features=[1]).fit(A, np.arange(700.0))
+    X = np.random.default_rng(0).integers(4, size=(100, 2)).astype(float)
+    model = HistGradientBoostingRegressor(categorical_features=[1], max_iter=1).fit(X, X[:, 1])
+    with pytest.raises(ValueError, match="must be dense"):
+        model.predict(sp.csr_array(X))
+
+
+def test_zero_category_is_no_missing_value():
+    X = np.random.default_rng(0).integers(3, size=(300, 2)).astype(float)
+    y = (X[:, 1] == 0) * 4.0 + X[:, 0]
+    options = {"categorical_features": [1], "max_iter": 3, "zero_as_missing": True}
+    model = HistGradientBoostingRegressor(**options).fit(X, y)
+    holes = X.copy()
+    holes[holes[:, 0] == 0, 0] = np.nan
+    expected = HistGradientBoostingRegressor(**{**options, "zero_as_missing": False}).fit(holes, y)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(holes))
