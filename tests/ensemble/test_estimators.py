@@ -7,7 +7,6 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes, make_classification
 
@@ -413,8 +412,6 @@ def test_hard_tables():
         small().fit(X, y * 1e300)
     with pytest.raises(ValueError, match="Negative values"):
         small().fit(X, y, sample_weight=-np.ones(y.size))
-    with pytest.raises(TypeError, match="Sparse data was passed"):
-        small().fit(sp.csr_array(X), y)
 
 
 def test_class_weights_are_sample_weights():

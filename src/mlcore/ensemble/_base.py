@@ -32,6 +32,7 @@ from .. import _core
 from .._validation import atomic_fit, native_threads, validate_parameters
 from ._boosting import Boosting
 from ._categories import CategoryCodes, categorical_columns
+from ._category_groups import first_gradients, group_categories
 from ._constraints import interaction_groups
 from ._early_stopping import LossScores, ScorerScores
 from ._losses import Loss
@@ -86,6 +87,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         "colsample_bytree": [Interval(Real, 0, 1, closed="right")],
         "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
         "zero_as_missing": ["boolean"],
+        "group_categories": ["boolean"],
         "callbacks": [list, tuple, None],
     }
 
@@ -122,6 +124,7 @@ class BaseHistGradientBoosting(BaseEstimator):
     colsample_bytree: float
     colsample_bylevel: float
     zero_as_missing: bool
+    group_categories: bool
     callbacks: Any
 
     n_trees_per_iteration_: int
@@ -199,7 +202,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         if reset:
             validate_data(self, X, reset=True, skip_check_array=True)
             self._codes = CategoryCodes(self.is_categorical_)
-            return self._codes.fit_transform(X, int(self.max_bins))
+            return self._codes.fit_transform(X, None if self.group_categories else int(self.max_bins))
         assert self._codes is not None
         validate_data(self, X, reset=False, skip_check_array=True)
         return self._codes.transform(X)
@@ -288,6 +291,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         report = Report(self)
         threads = native_threads(self.n_jobs)
         resume = bool(self.warm_start) and self._is_fitted()
+        former_codes = self._codes if resume else None
         X = self._matrix(X, reset=True)
         y = _check_y(y, estimator=self)
         target = self._encode_y(y)
@@ -319,6 +323,10 @@ class BaseHistGradientBoosting(BaseEstimator):
         elif self.do_early_stopping_ and self.validation_fraction is not None:
             train, validation = self._split(part)
 
+        if self._codes is not None and self._codes.numerous(int(self.max_bins)):
+            self._group(X, train, former_codes, threads)
+            if X_validation is not X:
+                self._codes.put_groups(X_validation)
         thresholds, binned = self._bin(X, train, report, threads)
         counts = None if self._codes is None else self._codes.counts()
         binned_validation = None
@@ -338,6 +346,23 @@ class BaseHistGradientBoosting(BaseEstimator):
         boosting.run(report, resume)
         report.end()
         return self
+
+    def _group(self, X: npt.NDArray[Any], train: Part, former: CategoryCodes | None, threads: int) -> None:
+        """Groups of the categories, for columns that have too many, in place of their codes."""
+        assert self._codes is not None
+        if former is not None:
+            same = map(np.array_equal, former.categories, self._codes.categories)
+            if not all(same):
+                raise ValueError("warm_start with group_categories needs the categories of the first fit.")
+            self._codes.groups = former.groups
+        else:
+            gradients, hessians = first_gradients(self._loss, train, threads)
+            for k, place in self._codes.numerous(int(self.max_bins)):
+                codes = X[:, place] if train.rows is None else X[train.rows, place]
+                self._codes.groups[k] = group_categories(
+                    codes, self._codes.categories[k].size, gradients, hessians, int(self.max_bins)
+                )
+        self._codes.put_groups(X)
 
     def _bin(
         self, X: Any, train: Part, report: Any, threads: int

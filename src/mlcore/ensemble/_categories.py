@@ -121,16 +121,22 @@ class CategoryCodes:
     def __init__(self, is_categorical: npt.NDArray[np.bool_]) -> None:
         self.is_categorical = is_categorical
         self.categories: list[npt.NDArray[Any]] = []
+        #: Of each categorical column: the group of each code, or None where codes are as they are.
+        self.groups: list[npt.NDArray[np.int32] | None] = []
         self._encoder: OrdinalEncoder | None = None
 
-    def fit_transform(self, X: Any, max_categories: int) -> npt.NDArray[Any]:
-        """Learn the values; the matrix with codes in the categorical columns, in column-major order."""
+    def fit_transform(self, X: Any, max_categories: int | None) -> npt.NDArray[Any]:
+        """Learn the values; the matrix with codes in the categorical columns, in column-major order.
+
+        Columns of more than ``max_categories`` values raise a ValueError; None for no limit.
+        """
         X = _as_table(X)
         self._encoder = self._new_encoder("auto")
         codes = self._encoder.fit_transform(self._values(X))
         self.categories = [_without_missing(found) for found in self._encoder.categories_]
+        self.groups = [None] * len(self.categories)
         for place, found in zip(self._places(True), self.categories):
-            if found.size > max_categories:
+            if max_categories is not None and found.size > max_categories:
                 names = _column_names(X)
                 name = f"at index {place}" if names is None else repr(names[place])
                 raise ValueError(
@@ -144,7 +150,23 @@ class CategoryCodes:
         X = _as_table(X)
         assert self._encoder is not None
         codes = self._encoder.transform(self._values(X))
-        return self._assemble(X, codes)
+        matrix = self._assemble(X, codes)
+        self.put_groups(matrix)
+        return matrix
+
+    def put_groups(self, matrix: npt.NDArray[Any]) -> None:
+        """Put groups in the place of codes, where there are any."""
+        for place, groups in zip(self._places(True), self.groups):
+            if groups is not None:
+                codes = matrix[:, place]
+                known = ~np.isnan(codes)
+                codes[known] = groups[codes[known].astype(np.intp)]
+
+    def numerous(self, most: int) -> list[tuple[int, int]]:
+        """Number among the categorical columns, and column of X, of those with more values than ``most``."""
+        return [
+            (k, int(place)) for k, place in enumerate(self._places(True)) if self.categories[k].size > most
+        ]
 
     @classmethod
     def from_categories(
@@ -152,24 +174,31 @@ class CategoryCodes:
         is_categorical: npt.NDArray[np.bool_],
         categories: list[npt.NDArray[Any]],
         names: npt.NDArray[Any] | None,
+        groups: list[npt.NDArray[np.int32] | None] | None = None,
     ) -> CategoryCodes:
         """The same tables again, from a saved model; ``names`` are those of all columns."""
         codes = cls(is_categorical)
         codes.categories = categories
+        codes.groups = [None] * len(categories) if groups is None else groups
         codes._encoder = cls._new_encoder([found if found.size else np.array([0.0]) for found in categories])
         example = np.empty((1, len(categories)), dtype=object)
         for j, found in enumerate(categories):
             example[0, j] = found[0] if found.size else 0.0
         codes._encoder.fit(example)
+        # The example has made objects of numbers.
+        codes._encoder.categories_ = [found if found.size else np.array([0.0]) for found in categories]
         if names is not None:
             codes._encoder.feature_names_in_ = names[is_categorical]
         return codes
 
     def counts(self) -> npt.NDArray[np.int32]:
-        """Number of values of each column of X; 0 for numeric ones."""
+        """Number of values (or groups of them) of each column of X; 0 for numeric ones."""
         counts = np.zeros(self.is_categorical.size, dtype=np.int32)
         # A column whose values are all missing still is categorical.
-        counts[self.is_categorical] = [max(found.size, 1) for found in self.categories]
+        counts[self.is_categorical] = [
+            max(found.size, 1) if groups is None else int(groups.max()) + 1
+            for found, groups in zip(self.categories, self.groups)
+        ]
         return counts
 
     @staticmethod

@@ -106,6 +106,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         colsample_bytree: float = 1.0,
         colsample_bylevel: float = 1.0,
         zero_as_missing: bool = False,
+        group_categories: bool = False,
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.loss = loss
@@ -141,6 +142,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         self.colsample_bytree = colsample_bytree
         self.colsample_bylevel = colsample_bylevel
         self.zero_as_missing = zero_as_missing
+        self.group_categories = group_categories
         self.callbacks = callbacks
 
     def fit(

@@ -78,6 +78,9 @@ _OURS = """
         Share of the features that a tree, and that a level of a tree, may use.
     zero_as_missing : bool, default=False
         Whether a 0 in a numeric column is a missing value, in sparse data (stored or not) as in dense.
+    group_categories : bool, default=False
+        Whether a categorical column may have more than ``max_bins`` values: they are put into that many
+        groups, by their mean gradient in the training rows before the first tree. False: an error.
     callbacks : list of callbacks or None, default=None
         Objects with ``on_iteration(info)``, called after each iteration, where a true result stops the fit.
         See :mod:`mlcore.callbacks`.

@@ -15,7 +15,9 @@ __all__ = ["model_from_json", "model_to_json"]
 
 FORMAT = "mlcore.hist_gradient_boosting"
 #: Raised when a reader of the old version would misread the new files.
-VERSION = 1
+VERSION = 2
+#: What a reader of version 1 understands: everything but groups of categories.
+_WITHOUT_GROUPS = 1
 
 _M = TypeVar("_M")
 
@@ -56,7 +58,7 @@ def model_to_json(model: Any) -> dict[str, Any]:
             parameters.pop(not_data, None)
     saved: dict[str, Any] = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": _WITHOUT_GROUPS,
         "written_by": f"mlcore {__version__}",
         "class": type(model).__name__,
         "parameters": {name: _parameter(name, value) for name, value in parameters.items()},
@@ -75,6 +77,9 @@ def model_to_json(model: Any) -> dict[str, Any]:
     if model._codes is not None:
         saved["is_categorical"] = model.is_categorical_.tolist()
         saved["categories"] = [_values(found) for found in model._codes.categories]
+        if any(groups is not None for groups in model._codes.groups):
+            saved["version"] = VERSION
+            saved["groups"] = [None if g is None else g.tolist() for g in model._codes.groups]
     return saved
 
 
@@ -105,8 +110,12 @@ def model_from_json(cls: type[_M], saved: Any) -> _M:
     if "categories" in saved:
         model.is_categorical_ = np.array(saved["is_categorical"], dtype=bool)
         categories = [_array(found) for found in saved["categories"]]
+        groups = [
+            None if found is None else np.array(found, dtype=np.int32)
+            for found in saved.get("groups", [None] * len(categories))
+        ]
         model._codes = CategoryCodes.from_categories(
-            model.is_categorical_, categories, getattr(model, "feature_names_in_", None)
+            model.is_categorical_, categories, getattr(model, "feature_names_in_", None), groups
         )
     model._loss = model._make_loss()
     restored: _M = model
