@@ -46,8 +46,8 @@ for k in range(4):
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 axes[0].imshow(model.emissionprob_, cmap="viridis", aspect="auto")
-axes[0].set(title="notes of the states", xticks=range(12), xticklabels=NAMES, ylabel="state")
+axes[0].set(title="notes of the states", xticks=range(12), xticklabels=NAMES, ylabel="state", yticks=range(4))
 axes[1].imshow(model.transmat_, cmap="viridis", vmin=0, vmax=1)
-axes[1].set(title="transitions", xlabel="to", ylabel="from")
+axes[1].set(title="transitions", xlabel="to", ylabel="from", yticks=range(4))
 folder = Path(os.environ.get("MLCORE_EXAMPLES_OUTPUT", "."))
 figure.savefig(folder / "chorales.png", dpi=110)

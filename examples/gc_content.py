@@ -33,9 +33,9 @@ edges = np.flatnonzero(np.diff(states)) + 1
 print(f"GC content {model.emissionprob_[0, 1:3].sum():.2f} and {model.emissionprob_[1, 1:3].sum():.2f}")
 print(f"{len(edges) + 1} segments, edges at {edges[:12].tolist()}")
 
-window = np.convolve(np.isin(codes, [1, 2]), np.full(500, 1 / 500), mode="same")
+window = np.convolve(np.isin(codes, [1, 2]), np.full(500, 1 / 500), mode="valid")
 figure, axes = plt.subplots(2, 1, figsize=(11, 5), layout="constrained", sharex=True)
-axes[0].plot(window, "k-", lw=0.6)
+axes[0].plot(250 + np.arange(len(window)), window, "k-", lw=0.6)
 axes[0].set(ylabel="GC share of 500 bases")
 axes[1].fill_between(np.arange(len(codes)), posterior, color="tab:blue", lw=0)
 axes[1].set(xlabel="position", ylabel="P(rich in GC)")

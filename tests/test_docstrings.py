@@ -134,8 +134,8 @@ def test_links_of_the_guide_lead_somewhere(page):
     for target, _, anchor in re.findall(r"\]\(([^)\s#:]*)(#([^)\s]+))?\)", text):
         path = (ROOT / page).parent / target if target else ROOT / page
         if path.parent.name == "gallery":
-            path = ROOT / "examples" / f"{path.stem}.py"
-        assert path.is_file(), target
+            path = ROOT / "examples" / ("" if path.stem == "index" else f"{path.stem}.py")
+        assert path.exists(), target
         assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{target}#{anchor}"
     for name in re.findall(r"\{(?:class|func)\}`~?([\w.]+)`", text):
         module, _, key = name.rpartition(".")
