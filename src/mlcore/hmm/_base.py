@@ -27,6 +27,7 @@ from .._callbacks import NativeObserver, observe
 from .._validation import atomic_fit, native_threads, validate_parameters
 from ._chain import check_distribution, check_mask, most_probable_rows, normalized_rows
 from ._decoding import DecodingMixin
+from ._docs import SEQUENCES, shared_docs
 from ._engine import engine
 from ._inference import InferenceMixin
 from ._monitor import ConvergenceMonitor
@@ -48,6 +49,7 @@ logger = logging.getLogger("mlcore.hmm")
 Statistics = dict[str, Any]
 
 
+@shared_docs(SEQUENCES)
 class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
     """Base of all models: a Markov chain over ``n_components`` states and an emission in each."""
 
@@ -423,14 +425,8 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations, all sequences below each other. NaN is a missing value and is marginalised.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence: 2 counts as the sequence twice, 0 as its absence.
-        states : array-like of shape (n_samples,), default=None
-            Known states, -1 where unknown: paths through other states than the known ones are ruled out.
+        <<sequences>>
+        <<weights and states>>
 
         Returns
         -------
@@ -597,10 +593,7 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -614,15 +607,12 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations, n in all.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence.
+        <<sequences>>
 
         Returns
         -------
         bic : float
-            With p the number of free parameters of the class.
+            With p the number of free parameters of the class and n that of rows.
         """
         data = self._test_data(X, lengths)
         return -2.0 * self.score(X, lengths) + self._count_parameters() * float(np.log(data.n_rows))

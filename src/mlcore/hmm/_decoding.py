@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validation import native_threads
+from ._docs import SEQUENCES, shared_docs
 from ._engine import engine
 from ._sequences import Array, Sequences
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DecodingMixin", "no_path"]
 
 
+@shared_docs(SEQUENCES)
 class DecodingMixin:
     """What a model says of sequences."""
 
@@ -32,10 +34,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -50,10 +49,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -67,10 +63,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -101,10 +94,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -118,10 +108,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -145,10 +132,7 @@ class DecodingMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
         algorithm : {"viterbi", "map", "beam"} or None, default=None
             "viterbi": the most probable path. "map": the most probable state of each row for itself (the path
             may use forbidden transitions). "beam": Viterbi that goes on from the ``beam_width`` best states

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-__all__ = ["EM", "TRELLIS", "VARIATIONAL", "shared_docs"]
+__all__ = ["EM", "SEQUENCES", "TRELLIS", "VARIATIONAL", "shared_docs"]
 
 _T = TypeVar("_T", bound=Callable[..., Any])
 
@@ -152,17 +152,37 @@ ValueError
 """,
 }
 
+#: Blocks of the methods of models.
+SEQUENCES: Mapping[str, str] = {
+    "sequences": """\
+X : array-like of shape (n_samples, n_features)
+    Observations, all sequences below each other; NaN is a missing value and is marginalised.
+lengths : array-like of shape (n_sequences,), default=None
+    Rows of each sequence; None for one sequence.
+""",
+    "weights and states": """\
+sample_weight : array-like of shape (n_sequences,), default=None
+    Weight of each sequence: 2 counts as the sequence twice, 0 as its absence.
+states : array-like of shape (n_samples,), default=None
+    Known states, -1 where unknown: paths through other states than the known ones are ruled out.
+""",
+}
+
 
 def shared_docs(blocks: Mapping[str, str]) -> Callable[[_T], _T]:
-    """A decorator that fills ``<<name>>`` in the docstring of a class or function."""
+    """A decorator that fills ``<<name>>`` in the docstring of a function, or of a class and its methods."""
 
     def fill(match: re.Match[str]) -> str:
         indentation = match[1]
         return "\n".join(indentation + line for line in blocks[match[2]].splitlines())
 
     def decorate(thing: _T) -> _T:
-        if thing.__doc__ is not None:  # python -OO
-            thing.__doc__ = re.sub(r"^( *)<<([\w ]+)>>$", fill, thing.__doc__, flags=re.M)
+        methods = vars(thing).values() if isinstance(thing, type) else ()
+        for described in (thing, *(getattr(method, "__func__", method) for method in methods)):
+            if callable(described) and isinstance(described.__doc__, str):
+                text = re.sub(r"^( *)<<([\w ]+)>>$", fill, described.__doc__, flags=re.M)
+                if text != described.__doc__:
+                    described.__doc__ = text
         return thing
 
     return decorate

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._validation import draw_seed, native_threads
 from ._chain import check_distribution, stationary_distribution
 from ._decoding import no_path
+from ._docs import SEQUENCES, shared_docs
 from ._engine import engine
 from ._sequences import Array
 
@@ -110,6 +111,7 @@ class FilterStream:
         return self._model._collapse(state @ np.linalg.matrix_power(self._trans, steps))
 
 
+@shared_docs(SEQUENCES)
 class InferenceMixin:
     """Filtering, forecasting and sampling."""
 
@@ -118,10 +120,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations; NaN is a missing value.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
 
         Returns
         -------
@@ -160,10 +159,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations so far.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
         steps : int, default=1
             Number of future rows.
 
@@ -198,10 +194,7 @@ class InferenceMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
+        <<sequences>>
         n_samples : int, default=1
             Number of paths.
         random_state : int, RandomState instance or None, default=None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validation import atomic_fit, native_threads, validate_parameters
+from ._docs import SEQUENCES, shared_docs
 from ._statistics import mixed, scaled
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ __all__ = ["OnlineMixin"]
 DECAY, OFFSET = 0.7, 1.0
 
 
+@shared_docs(SEQUENCES)
 class OnlineMixin:
     """Fits that take sequences in batches."""
 
@@ -38,14 +40,8 @@ class OnlineMixin:
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Observations of whole sequences.
-        lengths : array-like of shape (n_sequences,), default=None
-            Rows of each sequence; None for one sequence.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence.
-        states : array-like of shape (n_samples,), default=None
-            Known states, -1 where unknown.
+        <<sequences>>
+        <<weights and states>>
 
         Returns
         -------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._validation import native_threads
+from ._docs import SEQUENCES, shared_docs
 from ._moments import recentred
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def scaled(statistics: Statistics, factor: float) -> Statistics:
     return mixed(statistics, factor, statistics, 0.0)
 
 
+@shared_docs(SEQUENCES)
 @dataclass(frozen=True, slots=True, eq=False)
 class HMMStatistics:
     r"""Sufficient statistics of a block of sequences for one iteration of EM.
@@ -111,10 +113,7 @@ class HMMStatistics:
             With parameters, fitted or set by hand; not changed.
         lengths : array-like of shape (n_sequences,), default=None
             Rows of each sequence; None for one sequence.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence.
-        states : array-like of shape (n_samples,), default=None
-            Known states, -1 where unknown.
+        <<weights and states>>
 
         Returns
         -------
