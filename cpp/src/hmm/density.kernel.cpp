@@ -4,7 +4,6 @@
 // |y|^2. Four time steps at a time share each coefficient, which is broadcast from memory. X is centred first, so that
 // x L - mu L loses nothing when the data lie far from the origin.
 #include "hmm/density.kernels.hpp"
-#include "hmm/transpose.hpp"
 #include "mlcore/num/vector_math.hpp"
 
 namespace mlcore::MLCORE_ISA_NAMESPACE {
@@ -226,83 +225,8 @@ void share(double* c, const double* b, const double* g, Index states, Index part
     }
 }
 
-// Symbols of one step as rows of a table of count + 2.
-MLCORE_INLINE void rows_of_step(const std::int64_t* const* symbols, const Index* counts, Index t, Index count,
-                                Index* rows) noexcept {
-#pragma GCC unroll 8
-  for (Index l = 0; l < kGroup; ++l) {
-    if (t >= counts[l]) {
-      rows[l] = count + 1;
-    } else {
-      const std::int64_t x = symbols[l][t];
-      rows[l] = x < 0 ? count : static_cast<Index>(x);
-    }
-  }
-}
-
-void look_up(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* table,
-             const double* shifts, Index count, Index states, double* out, double* shift) noexcept {
-  for (Index t = 0; t < steps; ++t, out += states * kGroup) {
-    Index rows[kGroup];
-    rows_of_step(symbols, counts, t, count, rows);
-    if (shift != nullptr)
-      for (Index l = 0; l < kGroup; ++l) shift[t * kGroup + l] = shifts[rows[l]];
-    for (Index j = 0; j < states; j += kPart)
-      for (Index p = 0; p < kGroup; p += kPart) {
-        V v[kPart];
-#pragma GCC unroll 8
-        for (int l = 0; l < kPart; ++l) v[l] = load(table + rows[p + l] * states + j);
-        transpose_square<double>(v);
-        if (j + kPart <= states) {
-#pragma GCC unroll 8
-          for (int r = 0; r < kPart; ++r) store(out + (j + r) * kGroup + p, v[r]);
-        } else {
-#pragma GCC unroll 8
-          for (int r = 0; r < kPart; ++r)
-            if (j + r < states) store(out + (j + r) * kGroup + p, v[r]);
-        }
-      }
-  }
-}
-
-void add_symbols(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* g, Index count,
-                 Index states, Index stride, double* table) noexcept {
-  for (Index t = 0; t < steps; ++t, g += states * kGroup) {
-    Index rows[kGroup];
-    rows_of_step(symbols, counts, t, count, rows);
-    for (Index j = 0; j < states; j += kPart)
-      for (Index p = 0; p < kGroup; p += kPart) {
-        V v[kPart];
-#pragma GCC unroll 8
-        for (int r = 0; r < kPart; ++r) v[r] = j + r < states ? load(g + (j + r) * kGroup + p) : V{};
-        transpose_square<double>(v);
-#pragma GCC unroll 8
-        for (int l = 0; l < kPart; ++l) {
-          double* row = table + rows[p + l] * stride + j;
-          store(row, load(row) + v[l]);
-        }
-      }
-  }
-}
-
-void indicate(const std::int64_t* const* symbols, const Index* counts, Index steps, Index count, double* out) noexcept {
-  for (Index t = 0; t < steps; ++t, out += (count + 1) * kGroup) {
-    Index rows[kGroup];
-    rows_of_step(symbols, counts, t, count, rows);
-    double own[kGroup];
-    for (Index l = 0; l < kGroup; ++l) own[l] = static_cast<double>(rows[l]);
-    for (Index p = 0; p < kGroup; p += kPart) {
-      const V x = load(own + p);
-      store(out + p, broadcast(1.0));
-      for (Index m = 0; m < count; ++m)
-        store(out + (m + 1) * kGroup + p, x == static_cast<double>(m) ? broadcast(1.0) : V{});
-    }
-  }
-}
-
-constexpr hmm::DensityKernels kTable{center,  squares,       squares_observed, triangular,   whiten,
-                                     linear,  split_missing, features,         exponentiate, add_parts,
-                                     to_logs, share,         look_up,          add_symbols,  indicate};
+constexpr hmm::DensityKernels kTable{center,        squares,  squares_observed, triangular, whiten,  linear,
+                                     split_missing, features, exponentiate,     add_parts,  to_logs, share};
 
 }  // namespace
 

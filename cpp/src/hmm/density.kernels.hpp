@@ -1,7 +1,5 @@
 // Kernel table of the emission densities, in the layout of chain.kernels.hpp (planes and tracks of kGroup lanes).
 #pragma once
-#include <cstdint>
-
 #include "hmm/chain.kernels.hpp"
 
 namespace mlcore::hmm {
@@ -36,17 +34,6 @@ struct DensityKernels {
   void (*to_logs)(double* b, const double* shift, Index planes) noexcept;
   /// c_jm <- c_jm g_j / b_j, 0 where b_j is 0.
   void (*share)(double* c, const double* b, const double* g, Index states, Index parts, Index steps) noexcept;
-  /// out_j = table[x * states + j] and shift = shifts[x] of the lane's symbol x = symbols[lane][t]. Two rows follow
-  /// those of the M symbols: x = M stands for missing (negative symbols), M + 1 for beyond the lane's count. The table
-  /// is padded by kGroup values. shift may be null.
-  void (*look_up)(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* table,
-                  const double* shifts, Index count, Index states, double* out, double* shift) noexcept;
-  /// table[x * stride + j] += g_j likewise; stride is a multiple of kGroup.
-  void (*add_symbols)(const std::int64_t* const* symbols, const Index* counts, Index steps, const double* g,
-                      Index count, Index states, Index stride, double* table) noexcept;
-  /// Track of count + 1: 1 and the indicators of the symbols.
-  void (*indicate)(const std::int64_t* const* symbols, const Index* counts, Index steps, Index count,
-                   double* out) noexcept;
 };
 
 }  // namespace mlcore::hmm

@@ -125,11 +125,11 @@ class Categorical final : public Emission {
     const std::int64_t* streams[kGroup];
     for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
     if (is_small()) {
-      density_kernels().indicate(streams, tile.count, tile.steps, count_, work.features.data());
+      symbol_kernels().indicate(streams, tile.count, tile.steps, count_, work.features.data());
       track_kernels().add_outer(gamma, states(), work.features.data(), count_ + 1, tile.steps, sums.lanes.data());
     } else {
-      density_kernels().add_symbols(streams, tile.count, tile.steps, gamma, count_, states(), stride_,
-                                    sums.plain.data());
+      symbol_kernels().add_symbols(streams, tile.count, tile.steps, gamma, count_, states(), stride_,
+                                   sums.plain.data());
     }
   }
   void finish(const Buffer<double>& lanes, const Buffer<double>& plain, Statistics& out) const override {
@@ -155,7 +155,7 @@ class Categorical final : public Emission {
   void look_up(const Tile& tile, const double* table, double* out, double* shift) const {
     const std::int64_t* streams[kGroup];
     for (Index l = 0; l < kGroup; ++l) streams[l] = symbols_ + tile.row[l];
-    density_kernels().look_up(streams, tile.count, tile.steps, table, shifts_.data(), count_, states(), out, shift);
+    symbol_kernels().look_up(streams, tile.count, tile.steps, table, shifts_.data(), count_, states(), out, shift);
   }
 
   const std::int64_t* symbols_;

@@ -4,6 +4,7 @@
 #include "hmm/decoding.kernels.hpp"
 #include "hmm/density.kernels.hpp"
 #include "hmm/products.kernels.hpp"
+#include "hmm/symbols.kernels.hpp"
 #include "hmm/tracks.kernels.hpp"
 
 namespace mlcore::hmm {
@@ -12,6 +13,7 @@ const ChainKernels& chain_kernels();
 const DecodingKernels& decoding_kernels();
 const DensityKernels& density_kernels();
 const ProductKernels& product_kernels();
+const SymbolKernels& symbol_kernels();
 const TrackKernels& track_kernels();
 
 }  // namespace mlcore::hmm

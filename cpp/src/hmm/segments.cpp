@@ -18,6 +18,7 @@ constexpr Index kWarmups[] = {32, 128, 384};
 constexpr Index kScanStates = 24;
 // Up to this many they are also cheaper than a long search for the rows that suffice.
 constexpr Index kEagerScanStates = 8;
+constexpr Index eager_rows(Index states) noexcept { return states <= 3 ? 32 : 128; }
 
 bool agree(const double* a, const double* b, Index k, double tolerance) noexcept {
   double sum_a = 0, sum_b = 0;
@@ -79,7 +80,7 @@ Index warmup_rows(const Job& job, const Layout& layout, bool both, Workers& work
   for (Index i = 0; i < std::min(count, kGroup); ++i) sample.push_back(i * count / std::min(count, kGroup));
   Buffer<double> alpha(ends.reached_alpha.size()), beta(ends.reached_beta.size());
   for (const Index rows : kWarmups) {
-    if (2 * rows > longest || (k <= kEagerScanStates && rows > kWarmups[0])) return 0;
+    if (2 * rows > longest || (k <= kEagerScanStates && rows > eager_rows(k))) return 0;
     warm_up(job, layout.cuts, sample, rows, both, workers, team, ends);
     std::copy_n(ends.reached_alpha.data(), alpha.size(), alpha.data());
     std::copy_n(ends.reached_beta.data(), beta.size(), beta.data());
