@@ -129,6 +129,14 @@ hmm::Chain hmm_chain(const Array<double>& startprob, const Array<double>& transm
   const MatrixView<const double> rows = matrix_view<double>(transmat, "transmat");
   if (rows.rows != start.size || rows.cols != start.size) throw std::invalid_argument("transmat must be square");
   if ((transmat.flags() & py::array::c_style) == 0) throw std::invalid_argument("transmat must be contiguous");
+  // The recursions' checks on what they have lost would never end on NaN.
+  bool numbers = true;
+  for (Index i = 0; i < start.size; ++i) {
+    numbers = numbers && start[i] == start[i];
+    for (Index j = 0; j < start.size; ++j)
+      numbers = numbers && rows.data[i * start.size + j] == rows.data[i * start.size + j];
+  }
+  if (!numbers) throw std::invalid_argument("startprob and transmat must not hold NaN");
   return {start.size, start.data, rows.data};
 }
 

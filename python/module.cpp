@@ -20,6 +20,7 @@ void register_tree(py::module_& module);
 void register_tree_forest(py::module_& module);  // after register_tree
 void register_ensemble(py::module_& module);
 void register_hmm(py::module_& module);
+void register_hmm_durations(py::module_& module);
 void register_hmm_paths(py::module_& module);  // after register_hmm
 void register_neighbors(py::module_& module);
 void register_dbscan(py::module_& module);  // after register_cluster
@@ -43,6 +44,7 @@ PYBIND11_MODULE(_core, module) {
   register_ensemble(module);
   register_hmm(module);
   register_hmm_paths(module);
+  register_hmm_durations(module);
   register_neighbors(module);
   register_dbscan(module);
   register_svm(module);

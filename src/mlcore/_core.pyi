@@ -336,6 +336,47 @@ class _Hmm:
     @staticmethod
     def backward(log_density: _Array, startprob: _Array, transmat: _Array) -> _Array: ...
     @staticmethod
+    def duration_score(
+        log_density: _Array,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        durations: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> _Array: ...
+    @staticmethod
+    def duration_posteriors(
+        log_density: _Array,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        durations: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def duration_viterbi(
+        log_density: _Array,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        durations: _Array,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> tuple[_Array, _Array]: ...
+    @staticmethod
+    def duration_estep(
+        log_density: _Array,
+        offsets: _Array,
+        startprob: _Array,
+        transmat: _Array,
+        durations: _Array,
+        weights: _Array | None,
+        labels: _Array | None,
+        n_threads: int,
+    ) -> dict[str, Any]: ...
+    @staticmethod
     def viterbi_k_best(
         emission: _Emission,
         X: _Array | None,
