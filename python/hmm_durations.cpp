@@ -8,6 +8,15 @@ namespace {
 
 using OptionalLabels = std::optional<Array<std::int32_t>>;
 
+/// A contiguous matrix; NumPy's strides of axes of length one mean nothing.
+MatrixView<const double> contiguous_view(const Array<double>& array) {
+  MatrixView<const double> view = matrix_view<double>(array, "log_density");
+  if ((array.flags() & py::array::c_style) == 0) throw std::invalid_argument("log_density must be contiguous");
+  view.row_stride = view.cols;
+  view.col_stride = 1;
+  return view;
+}
+
 /// The chain and its durations (K x D); log_density must have K columns.
 hmm::DurationChain duration_chain(const Array<double>& startprob, const Array<double>& transmat,
                                   const Array<double>& durations) {
@@ -24,7 +33,7 @@ hmm::DurationChain duration_chain(const Array<double>& startprob, const Array<do
 py::array_t<double> score(const Array<double>& log_density, const Array<std::int64_t>& offsets,
                           const Array<double>& startprob, const Array<double>& transmat, const Array<double>& durations,
                           const OptionalLabels& labels, int n_threads) {
-  const MatrixView<const double> l = matrix_view<double>(log_density, "log_density");
+  const MatrixView<const double> l = contiguous_view(log_density);
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()});
@@ -38,7 +47,7 @@ py::array_t<double> score(const Array<double>& log_density, const Array<std::int
 py::tuple posteriors(const Array<double>& log_density, const Array<std::int64_t>& offsets,
                      const Array<double>& startprob, const Array<double>& transmat, const Array<double>& durations,
                      const OptionalLabels& labels, int n_threads) {
-  const MatrixView<const double> l = matrix_view<double>(log_density, "log_density");
+  const MatrixView<const double> l = contiguous_view(log_density);
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()}), gamma = Buffer<double>::zeros({l.rows, l.cols});
@@ -53,7 +62,7 @@ py::tuple posteriors(const Array<double>& log_density, const Array<std::int64_t>
 py::tuple viterbi(const Array<double>& log_density, const Array<std::int64_t>& offsets, const Array<double>& startprob,
                   const Array<double>& transmat, const Array<double>& durations, const OptionalLabels& labels,
                   int n_threads) {
-  const MatrixView<const double> l = matrix_view<double>(log_density, "log_density");
+  const MatrixView<const double> l = contiguous_view(log_density);
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_probability({sequences.count()});
@@ -69,7 +78,7 @@ py::tuple viterbi(const Array<double>& log_density, const Array<std::int64_t>& o
 py::dict estep(const Array<double>& log_density, const Array<std::int64_t>& offsets, const Array<double>& startprob,
                const Array<double>& transmat, const Array<double>& durations,
                const std::optional<Array<double>>& weights, const OptionalLabels& labels, int n_threads) {
-  const MatrixView<const double> l = matrix_view<double>(log_density, "log_density");
+  const MatrixView<const double> l = contiguous_view(log_density);
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, weights, labels);
   hmm::DurationStatistics found;

@@ -137,7 +137,7 @@ def test_thread_count_changes_no_bit():
 
 
 def test_what_probability_space_cannot_hold_is_done_in_log_space():
-    """Segments last three rows: two paths, of which the one that is right in the end is e^-900 behind first."""
+    """Segments last three rows: two paths, and the one that is right in the end is e^-900 behind first."""
     rng = np.random.default_rng(3)
     start, A = np.array([0.5, 0.5]), np.array([[0.0, 1.0], [1.0, 0.0]])
     P = np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])

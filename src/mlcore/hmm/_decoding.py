@@ -191,11 +191,18 @@ class DecodingMixin:
         if algorithm == "beam":
             values, states = engine.viterbi_beam(*arguments, labels, int(beam_width or 1), threads)
         else:
-            values, states = engine.viterbi(*arguments, labels, threads)
+            values, states = self._best_path(arguments, labels, threads)
         total = float(values[0]) if len(values) == 1 else float(values.sum())
         if total == -np.inf and algorithm != "beam":
             raise ValueError(no_path(values))
         return total, self._collapse_states(states)
+
+    def _best_path(
+        self, arguments: tuple[Any, ...], labels: Array | None, threads: int
+    ) -> tuple[Array, Array]:
+        """Log-probability and native states of the best path of each sequence."""
+        found: tuple[Array, Array] = engine.viterbi(*arguments, labels, threads)
+        return found
 
 
 def no_path(values: Array) -> str:

@@ -16,8 +16,10 @@ from scipy.special import gammaln, xlogy
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._validation import native_threads
 from ._base import BaseHMM, Statistics
 from ._chain import check_distribution, check_mask, normalized_rows
+from ._decoding import no_path
 from ._docs import EM, shared_docs
 from ._engine import engine
 from ._mixed import ColumnFamiliesMixin
@@ -69,9 +71,10 @@ class HSMM(ColumnFamiliesMixin):
 
     Notes
     -----
-    The native recursions run over the K D pairs (state, rows left): an iteration costs O(n (K D)^2) and O(n K
-    D) numbers of memory. With one state there is no other to go to: ``transmat_`` is then 1, and durations
-    say nothing. The log-probability that ``decode`` returns is that of the best path of pairs.
+    An iteration costs O(n (K^2 + K D)) and, beyond the posteriors, O(sqrt(T) K D) numbers of memory for a
+    sequence of T rows; ``filter``, ``forecast``, ``sample_posterior`` and the k best paths run over the K D
+    pairs (state, rows left). With one state there is no other to go to: ``transmat_`` is then 1, and
+    durations say nothing. The log-probability that ``decode`` returns is that of the best path of pairs.
 
     References
     ----------
@@ -160,6 +163,37 @@ class HSMM(ColumnFamiliesMixin):
     def _native_labels(self, data: Sequences) -> Array | None:
         return None
 
+    def _segments(self, data: Sequences) -> tuple[Array, ...]:
+        """What the recursions with explicit durations take, without the detour over pairs."""
+        durations = self._check_durations()
+        _, start, trans = super()._model(None)
+        return super()._emission(data.X)[1], data.offsets, start, trans, durations
+
+    def _log_likelihoods(self, X: Any, lengths: Any) -> Array:
+        data = self._test_data(X, lengths)
+        values: Array = engine.duration_score(*self._segments(data), None, native_threads(self.n_jobs))
+        return values
+
+    def _posteriors(self, data: Sequences) -> tuple[float, Array]:
+        values, gamma = engine.duration_posteriors(
+            *self._segments(data), data.states, native_threads(self.n_jobs)
+        )
+        if not np.isfinite(values).all():
+            raise ValueError(no_path(values))
+        return float(values.sum()), gamma
+
+    def _best_path(
+        self, arguments: tuple[Any, ...], labels: Array | None, threads: int
+    ) -> tuple[Array, Array]:
+        emission, _, offsets = arguments[:3]
+        D = self.max_duration
+        L = np.ascontiguousarray(emission[1][:, ::D])  # all pairs of a state have its densities
+        durations = self._check_durations()
+        values, states = engine.duration_viterbi(
+            L, offsets, *super()._model(None)[1:], durations, labels, threads
+        )
+        return values, states * D
+
     def _collapse(self, values: Array) -> Array:
         return np.asarray(
             values.reshape(*values.shape[:-1], self.n_components, self.max_duration).sum(axis=-1)
@@ -202,30 +236,9 @@ class HSMM(ColumnFamiliesMixin):
     # -- EM
 
     def _e_step(self, data: Sequences, threads: int) -> Statistics:
-        emission, start, trans = self._model(data.X)
-        found: Statistics = engine.estep(
-            self._spread_states(data, emission),
-            data.X,
-            data.offsets,
-            start,
-            trans,
-            data.weights,
-            None,
-            threads,
-        )
-        K, D = self.n_components, self.max_duration
-        begun = found["trans"].reshape(K, D, K, D)[:, 0]
-        first = found["start"].reshape(K, D)
-        gamma = self._collapse(found["gamma"])
-        return {
-            "log_likelihood": found["log_likelihood"],
-            "start": first.sum(axis=1),
-            "trans": begun.sum(axis=2),
-            "durations": begun.sum(axis=0) + first,
-            "post": gamma.sum(axis=0),
-            "gamma": gamma,
-            "X": data.X,
-        }
+        found: Statistics = engine.duration_estep(*self._segments(data), data.weights, data.states, threads)
+        del found["n_sequences"], found["n_log_space"]
+        return {**found, "X": data.X}
 
     def _m_step_emission(self, statistics: Statistics, letters: str) -> None:
         super()._m_step_emission(statistics, letters)
