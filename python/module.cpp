@@ -17,7 +17,8 @@ void register_cluster(py::module_& module);
 void register_cluster_minibatch(py::module_& module);  // after register_cluster
 void register_spherical(py::module_& module);          // after register_cluster
 void register_tree(py::module_& module);
-void register_tree_forest(py::module_& module);  // after register_tree
+void register_tree_forest(py::module_& module);     // after register_tree
+void register_tree_histogram(py::module_& module);  // after register_tree
 void register_ensemble(py::module_& module);
 void register_hmm(py::module_& module);
 void register_hmm_durations(py::module_& module);
@@ -41,6 +42,7 @@ PYBIND11_MODULE(_core, module) {
   register_spherical(module);
   register_tree(module);
   register_tree_forest(module);
+  register_tree_histogram(module);
   register_ensemble(module);
   register_hmm(module);
   register_hmm_paths(module);

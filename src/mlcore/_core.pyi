@@ -227,6 +227,29 @@ class _Tree:
         n_threads: int,
     ) -> list[_Array]: ...
     @staticmethod
+    def histogram_partial(
+        binned: _BinnedMatrix,
+        gradients: _Array,
+        hessians: _Array,
+        rows: _Array | None,
+        resolution: float,
+        n_threads: int,
+    ) -> tuple[_Array, _Array, _Array]: ...
+    @staticmethod
+    def histogram_finish(
+        gradients: _Array,
+        hessians: _Array,
+        counts: _Array,
+        cells: list[int],
+        resolution: float,
+        *,
+        l2: float,
+        l1: float,
+        min_split_gain: float,
+        min_child_weight: float,
+        min_samples_leaf: int,
+    ) -> tuple[float, int, int, bool, int, int, int] | None: ...
+    @staticmethod
     def add_tree(tree: _TreeArrays, binned: _BinnedMatrix, raw: _Array, n_threads: int = 0) -> None: ...
 
 tree: _Tree
