@@ -66,11 +66,11 @@ py::list find_bins_of_columns(const CsrArgument<T, I>& columns, const std::optio
 template <class T, class I>
 std::unique_ptr<BinnedMatrix> binned_of_columns(const CsrArgument<T, I>& columns,
                                                 const std::vector<Array<double>>& thresholds, bool absent_is_missing,
-                                                int n_threads) {
+                                                bool bundle, int n_threads) {
   const CsrView<T, I> x = columns.view();
   const auto lists = thresholds_of(thresholds);
   py::gil_scoped_release nogil;
-  return std::make_unique<BinnedMatrix>(x, lists, absent_is_missing, n_threads);
+  return std::make_unique<BinnedMatrix>(x, lists, absent_is_missing, bundle, n_threads);
 }
 
 template <class Value, class Get>
@@ -186,7 +186,7 @@ void register_columns(py::module_& m, py::class_<BinnedMatrix>& binned) {
   m.def("find_bins_of_columns", &find_bins_of_columns<T, I>, py::arg("columns"), py::arg("sample_weight").noconvert(),
         py::arg("max_bins"), py::arg("absent_is_missing"), py::arg("n_threads"));
   binned.def_static("of_columns", &binned_of_columns<T, I>, py::arg("columns"), py::arg("thresholds"),
-                    py::arg("absent_is_missing"), py::arg("n_threads") = 0);
+                    py::arg("absent_is_missing"), py::arg("bundle") = false, py::arg("n_threads") = 0);
 }
 
 }  // namespace
@@ -202,12 +202,13 @@ void register_tree(py::module_& module) {
   register_columns<double, std::int64_t>(m, binned);
   binned.def_property_readonly("n_rows", &BinnedMatrix::rows)
       .def_property_readonly("n_features", &BinnedMatrix::columns)
+      .def_property_readonly("n_groups", &BinnedMatrix::groups)
       .def_property_readonly("nbytes", &BinnedMatrix::bytes)
       .def(
           "bins",
           [](const BinnedMatrix& b, Index column) {
             if (column < 0 || column >= b.columns()) throw py::index_error("no such column");
-            return py::array_t<std::uint8_t>(b.rows(), b.column(column));
+            return array_of(b.column(column));
           },
           py::arg("column"))
       .def("n_bins",

@@ -141,6 +141,7 @@ _TreeArrays: TypeAlias = dict[str, _Array]
 class _BinnedMatrix:
     n_rows: int
     n_features: int
+    n_groups: int
     nbytes: int
     def __init__(
         self, X: _Array, thresholds: list[_Array], n_categories: _Array | None = None, n_threads: int = 0
@@ -150,6 +151,7 @@ class _BinnedMatrix:
         columns: tuple[_Array, _Array, _Array, int],
         thresholds: list[_Array],
         absent_is_missing: bool,
+        bundle: bool = False,
         n_threads: int = 0,
     ) -> _BinnedMatrix: ...
     def bins(self, column: int) -> _Array: ...

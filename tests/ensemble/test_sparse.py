@@ -1,6 +1,9 @@
 """Sparse data give what the same data give as an array, to the last bit."""
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -44,7 +47,7 @@ def test_bins(n, dtype, index):
         for expected, own in zip(thresholds, found):
             np.testing.assert_array_equal(own, expected)
         dense = _core.tree.BinnedMatrix(X, thresholds, None, 2)
-        sparse = _core.tree.BinnedMatrix.of_columns(columns(X, index), thresholds, False, 2)
+        sparse = _core.tree.BinnedMatrix.of_columns(columns(X, index), thresholds, False, n_threads=2)
         for j in range(X.shape[1]):
             np.testing.assert_array_equal(sparse.bins(j), dense.bins(j))
         np.testing.assert_array_equal(sparse.has_missing(), dense.has_missing())
@@ -57,7 +60,7 @@ def test_bins_where_absent_is_missing():
     for expected, own in zip(thresholds, _core.tree.find_bins_of_columns(columns(X), None, 20, True, 1)):
         np.testing.assert_array_equal(own, expected)
     dense = _core.tree.BinnedMatrix(holes, thresholds, None, 1)
-    sparse = _core.tree.BinnedMatrix.of_columns(columns(X), thresholds, True, 1)
+    sparse = _core.tree.BinnedMatrix.of_columns(columns(X), thresholds, True, n_threads=1)
     for j in range(X.shape[1]):
         np.testing.assert_array_equal(sparse.bins(j), dense.bins(j))
     np.testing.assert_array_equal(sparse.has_missing(), dense.has_missing())
@@ -187,3 +190,97 @@ def test_zero_category_is_no_missing_value():
     holes[holes[:, 0] == 0, 0] = np.nan
     expected = HistGradientBoostingRegressor(**{**options, "zero_as_missing": False}).fit(holes, y)
     np.testing.assert_array_equal(model.predict(X), expected.predict(holes))
+
+
+def one_hot(n=3000, seed=0):
+    """Three blocks of indicators, one with numbers in place of ones, and two full columns."""
+    rng = np.random.default_rng(seed)
+    blocks, effect = [], np.zeros(n)
+    for size in (40, 300, 25):
+        c = np.minimum(rng.geometric(3 / size, size=n) - 1, size - 1)
+        block = np.zeros((n, size))
+        block[np.arange(n), c] = 1
+        effect += rng.normal(size=size)[c]
+        blocks.append(block)
+    values = rng.normal(size=n)
+    values[::17] = np.nan
+    blocks[2] *= np.where(rng.random(n) < 0.5, values, rng.integers(-2, 3, size=n))[:, np.newaxis]
+    blocks[2][np.isnan(blocks[2]) & (blocks[0][:, :25] == 0)] = 0
+    X = np.column_stack([rng.normal(size=n), *blocks, rng.random(n)])
+    return X, effect + X[:, 0] + np.nansum(blocks[2], axis=1)
+
+
+@pytest.mark.parametrize("absent_is_missing", [False, True])
+def test_bundles_keep_the_bins(absent_is_missing):
+    X, _ = one_hot()
+    thresholds = _core.tree.find_bins_of_columns(columns(X), None, 255, absent_is_missing, 1)
+    alone = _core.tree.BinnedMatrix.of_columns(columns(X), thresholds, absent_is_missing)
+    bundled = _core.tree.BinnedMatrix.of_columns(columns(X), thresholds, absent_is_missing, True)
+    assert alone.n_groups == X.shape[1]
+    assert bundled.n_groups < 30
+    assert bundled.nbytes < alone.nbytes / 5
+    for j in range(X.shape[1]):
+        np.testing.assert_array_equal(bundled.bins(j), alone.bins(j))
+    np.testing.assert_array_equal(bundled.has_missing(), alone.has_missing())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"zero_as_missing": True},
+        {"max_depth": 4, "growth": "level", "l1_regularization": 0.5, "l2_regularization": 1.0},
+        {"max_features": 0.5, "colsample_bytree": 0.7, "sampling": "uniform", "subsample": 0.5},
+        {"sampling": "goss"},
+        {"monotonic_cst": [1] * 200 + [-1] * 100 + [0] * 67},
+        {"loss": "absolute_error", "min_samples_leaf": 3},
+        {"early_stopping": True, "max_bins": 10},
+    ],
+)
+def test_bundles_do_not_change_trees(options):
+    X, y = one_hot()
+    models = []
+    for bundle in (False, True):
+        model = HistGradientBoostingRegressor(
+            max_iter=12, random_state=0, bundle_features=bundle, **{"min_samples_leaf": 8, **options}
+        )
+        models.append(model.fit(sp.csr_array(X), y))
+    assert any((tree["feature"] > 0).any() for tree in models[0]._trees.trees)
+    assert_same_trees(*models)
+    np.testing.assert_array_equal(models[0].predict(sp.csr_array(X)), models[1].predict(X))
+
+
+def test_bundles_on_any_number_of_threads():
+    X, y = one_hot(n=20_000)
+    fits = [
+        HistGradientBoostingRegressor(max_iter=3, n_jobs=jobs, early_stopping=False).fit(sp.csr_array(X), y)
+        for jobs in (1, 2, 7)
+    ]
+    assert_same_trees(fits[0], fits[1])
+    assert_same_trees(fits[0], fits[2])
+
+
+def test_warm_start_on_bundles():
+    """The raw predictions of the first trees come from the bundles."""
+    X, y = one_hot()
+    A = sp.csr_array(X)
+    for extra in ({}, {"sampling": "uniform"}):
+        whole = HistGradientBoostingRegressor(max_iter=6, random_state=0, **extra).fit(X, y)
+        parts = HistGradientBoostingRegressor(max_iter=3, random_state=0, warm_start=True, **extra).fit(A, y)
+        assert_same_trees(parts.set_params(max_iter=6).fit(A, y), whole)
+
+
+@pytest.mark.parametrize("isa", ["base", "v3", "v4"])
+def test_bundles_at_each_level(isa, tmp_path):
+    script = tmp_path / "fit.py"
+    script.write_text(
+        "import sys, numpy as np, scipy.sparse as sp\n"
+        "from mlcore.ensemble import HistGradientBoostingRegressor as R\n"
+        "c = np.random.default_rng(0).integers(60, size=2000)\n"
+        "A = sp.csr_array(np.eye(60)[c])\n"
+        "y = np.sin(c)\n"
+        "a, b = (R(max_iter=4, bundle_features=k).fit(A, y).predict(A) for k in (False, True))\n"
+        "assert (a == b).all() and a.std() > 0.1\n"
+    )
+    environment = {**os.environ, "MLCORE_ISA": isa}
+    subprocess.run([sys.executable, str(script)], check=True, env=environment)

@@ -9,6 +9,7 @@
 #include "mlcore/runtime/parallel.hpp"
 #include "mlcore/tree/binning.hpp"
 #include "tree/binning.kernels.hpp"
+#include "tree/feature_bundles.hpp"
 #include "tree/floor_to.hpp"
 
 namespace mlcore::tree {
@@ -31,6 +32,12 @@ Index record_width(Index columns) noexcept {
   return columns <= 32 ? 32 : round_up(columns, 16);
 }
 
+std::vector<std::vector<Index>> each_alone(Index d) {
+  std::vector<std::vector<Index>> groups;
+  for (Index j = 0; j < d; ++j) groups.push_back({j});
+  return groups;
+}
+
 }  // namespace
 
 double BinnedMatrix::threshold(Index j, int b) const noexcept {
@@ -40,8 +47,8 @@ double BinnedMatrix::threshold(Index j, int b) const noexcept {
 }
 
 template <class T>
-std::vector<ColumnBins<T>> BinnedMatrix::lay_out(Index d, VectorView<const std::int32_t> categories,
-                                                 std::vector<T>& padded) {
+std::vector<ColumnBins<T>> BinnedMatrix::tables(Index d, VectorView<const std::int32_t> categories,
+                                                std::vector<T>& padded) {
   const Index n = rows_;
   const auto& thresholds = thresholds_;
   require(n > 0 && d > 0, "X must not be empty");
@@ -75,33 +82,55 @@ std::vector<ColumnBins<T>> BinnedMatrix::lay_out(Index d, VectorView<const std::
   }
   for (std::size_t j = 0; j < columns.size(); ++j) columns[j].thresholds = padded.data() + offsets[j];
 
-  column_stride_ = round_up(n, kCacheLine);
-  by_column_ = Buffer<std::uint8_t>(checked_product({column_stride_, d}) + kPadding);
+  return columns;
+}
+
+void BinnedMatrix::lay_out(const std::vector<std::vector<Index>>& groups) {
+  const Index n = rows_, g = static_cast<Index>(groups.size());
+  members_ = groups;
+  places_.resize(bins_.size());
+  for (Index k = 0; k < g; ++k) {
+    const std::vector<Index>& columns = groups[static_cast<std::size_t>(k)];
+    int next = 1;
+    for (const Index j : columns) {
+      Place& place = places_[static_cast<std::size_t>(j)];
+      place.group = k;
+      if (columns.size() == 1) {
+        place.absent = -1;
+        next = bins(j) + 1;
+        continue;
+      }
+      place.first = next;
+      next += place.codes;
+    }
+    cells_.push_back(next);
+  }
+  group_stride_ = round_up(n, kCacheLine);
+  by_group_ = Buffer<std::uint8_t>(checked_product({group_stride_, g}) + kPadding);
   Index record_bytes = 0;
-  const Index block_count = ceil_div(d, kBlockColumns);
+  const Index block_count = ceil_div(g, kBlockColumns);
   for (Index b = 0; b < block_count; ++b) {
-    const Index first = d * b / block_count, last = d * (b + 1) / block_count;
+    const Index first = g * b / block_count, last = g * (b + 1) / block_count;
     blocks_.push_back({first, last - first, record_width(last - first), nullptr});
     record_bytes += checked_product({n, blocks_.back().width});
   }
   by_record_ = Buffer<std::uint8_t>(record_bytes + kPadding);
-  runtime::prefer_huge_pages(by_column_.data(), by_column_.size());
+  runtime::prefer_huge_pages(by_group_.data(), by_group_.size());
   runtime::prefer_huge_pages(by_record_.data(), by_record_.size());
   std::uint8_t* next = by_record_.data();
   for (Block& block : blocks_) {
     block.records = next;
     next += n * block.width;
   }
-  return columns;
 }
 
 void BinnedMatrix::write_records(const Block& block, Index first, Index count) {
   std::uint8_t* records = by_record_.data() + (block.records - by_record_.data()) + first * block.width;
-  for (Index c = 0; c < block.columns; ++c) {
-    const std::uint8_t* bins = column(block.first_column + c) + first;
-    for (Index i = 0; i < count; ++i) records[i * block.width + c] = bins[i];
+  for (Index c = 0; c < block.groups; ++c) {
+    const std::uint8_t* bytes = group(block.first_group + c) + first;
+    for (Index i = 0; i < count; ++i) records[i * block.width + c] = bytes[i];
   }
-  for (Index c = block.columns; c < block.width; ++c)
+  for (Index c = block.groups; c < block.width; ++c)
     for (Index i = 0; i < count; ++i) records[i * block.width + c] = 0;
 }
 
@@ -111,7 +140,8 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
     : rows_(x.rows), thresholds_(thresholds) {
   const Index n = x.rows, d = x.cols;
   std::vector<T> padded;
-  const std::vector<ColumnBins<T>> columns = lay_out(d, categories, padded);
+  const std::vector<ColumnBins<T>> columns = tables(d, categories, padded);
+  lay_out(each_alone(d));
   const auto bin = kernel_of(T{});
   std::vector<std::atomic<std::uint8_t>> missing(static_cast<std::size_t>(d));
   const int threads = runtime::threads_for_work(runtime::resolve_threads(n_threads).threads,
@@ -119,9 +149,8 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
   runtime::parallel_for(ceil_div(n, kBinningRows), threads, [&](Index part) {
     const Index first = part * kBinningRows, count = std::min(kBinningRows, n - first);
     for (const Block& block : blocks_) {
-      for (Index j = block.first_column; j < block.first_column + block.columns; ++j)
-        if (bin(&x(first, j), x.row_stride, count, columns[static_cast<std::size_t>(j)],
-                by_column_.data() + j * column_stride_ + first))
+      for (Index j = block.first_group; j < block.first_group + block.groups; ++j)
+        if (bin(&x(first, j), x.row_stride, count, columns[static_cast<std::size_t>(j)], bytes_of(j) + first))
           missing[static_cast<std::size_t>(j)].store(1, std::memory_order_relaxed);
       write_records(block, first, count);
     }
@@ -131,31 +160,49 @@ BinnedMatrix::BinnedMatrix(const MatrixView<const T>& x, const std::vector<std::
 
 template <class T, class I>
 BinnedMatrix::BinnedMatrix(const CsrView<T, I>& x, const std::vector<std::vector<double>>& thresholds,
-                           bool absent_is_missing, int n_threads)
+                           bool absent_is_missing, bool bundle, int n_threads)
     : rows_(x.cols), thresholds_(thresholds) {
   const Index n = x.cols, d = x.rows;
   std::vector<T> padded;
-  const std::vector<ColumnBins<T>> columns = lay_out(d, {}, padded);
+  const std::vector<ColumnBins<T>> columns = tables(d, {}, padded);
   const auto bin = kernel_of(T{});
-  const int threads = runtime::threads_for_work(
-      runtime::resolve_threads(n_threads).threads,
-      static_cast<double>(n) * static_cast<double>(d) + static_cast<double>(x.indptr[d]) * kNsPerValue);
-  runtime::parallel_for(d, threads, [&](Index j) {
-    const ColumnBins<T>& own = columns[static_cast<std::size_t>(j)];
-    std::uint8_t* out = by_column_.data() + j * column_stride_;
+  const int allowed = runtime::resolve_threads(n_threads).threads;
+  const double work = static_cast<double>(x.indptr[d]) * kNsPerValue;
+
+  // Bins of what is stored, and which of it differs from what is not.
+  Buffer<std::uint8_t> stored(static_cast<Index>(x.indptr[d]) + 1);
+  std::vector<PresentRows> present(static_cast<std::size_t>(d));
+  places_.resize(static_cast<std::size_t>(d));
+  runtime::parallel_for(d, runtime::threads_for_work(allowed, work), [&](Index j) {
+    const auto k = static_cast<std::size_t>(j);
     const auto begin = static_cast<Index>(x.indptr[j]), end = static_cast<Index>(x.indptr[j + 1]);
     const T zero{};
-    std::uint8_t absent = own.missing;
-    if (!absent_is_missing) bin(&zero, 1, 1, own, &absent);
+    std::uint8_t absent = columns[k].missing;
+    if (!absent_is_missing) bin(&zero, 1, 1, columns[k], &absent);
     bool missing = absent_is_missing && end - begin < n;
-    std::fill_n(out, n, absent);
-    std::uint8_t bins[kBinningRows];
-    for (Index e = begin; e < end; e += kBinningRows) {
-      const Index count = std::min(kBinningRows, end - e);
-      missing |= bin(x.values + e, 1, count, own, bins);
-      for (Index i = 0; i < count; ++i) out[x.indices[e + i]] = bins[i];
-    }
-    missing_[static_cast<std::size_t>(j)] = missing ? 1 : 0;
+    for (Index e = begin; e < end; e += kBinningRows)
+      missing |= bin(x.values + e, 1, std::min(kBinningRows, end - e), columns[k], stored.data() + e);
+    missing_[k] = missing ? 1 : 0;
+    places_[k].absent = absent;
+    places_[k].codes = bins(j) - 1 + (missing || absent_is_missing ? 1 : 0);
+    if (!bundle) return;
+    present[k].codes = places_[k].codes;
+    for (Index e = begin; e < end; ++e)
+      if (stored[e] != absent) present[k].rows.push_back(static_cast<std::uint32_t>(x.indices[e]));
+  });
+  std::vector<int> absent_bins(static_cast<std::size_t>(d));
+  for (std::size_t k = 0; k < absent_bins.size(); ++k) absent_bins[k] = places_[k].absent;
+  lay_out(bundle ? find_bundles(present, n) : each_alone(d));
+
+  const int threads = runtime::threads_for_work(allowed, work + static_cast<double>(n) * static_cast<double>(groups()));
+  runtime::parallel_for(groups(), threads, [&](Index g) {
+    std::uint8_t* out = bytes_of(g);
+    const bool alone = members(g).size() == 1;
+    std::fill_n(out, n, alone ? static_cast<std::uint8_t>(absent_bins[static_cast<std::size_t>(members(g)[0])]) : 0);
+    for (const Index j : members(g))
+      for (auto e = static_cast<Index>(x.indptr[j]); e < static_cast<Index>(x.indptr[j + 1]); ++e)
+        if (alone || stored[e] != absent_bins[static_cast<std::size_t>(j)])
+          out[x.indices[e]] = static_cast<std::uint8_t>(code(j, stored[e]));
   });
   runtime::parallel_for(ceil_div(n, kBinningRows), threads, [&](Index part) {
     const Index first = part * kBinningRows, count = std::min(kBinningRows, n - first);
@@ -163,12 +210,26 @@ BinnedMatrix::BinnedMatrix(const CsrView<T, I>& x, const std::vector<std::vector
   });
 }
 
+std::vector<std::uint8_t> BinnedMatrix::column(Index j) const {
+  std::uint8_t bin_of[256] = {};
+  const Place& own = place(j);
+  if (own.absent >= 0) std::fill_n(bin_of, 256, static_cast<std::uint8_t>(own.absent));
+  for (int b = 0; b <= bins(j); ++b) {
+    const int c = code(j, b);
+    if (own.absent < 0 || (c >= own.first && c < own.first + own.codes)) bin_of[c] = static_cast<std::uint8_t>(b);
+  }
+  const std::uint8_t* bytes = group(own.group);
+  std::vector<std::uint8_t> result(static_cast<std::size_t>(rows_));
+  for (Index i = 0; i < rows_; ++i) result[static_cast<std::size_t>(i)] = bin_of[bytes[i]];
+  return result;
+}
+
 template BinnedMatrix::BinnedMatrix(const MatrixView<const float>&, const std::vector<std::vector<double>>&,
                                     VectorView<const std::int32_t>, int);
 template BinnedMatrix::BinnedMatrix(const MatrixView<const double>&, const std::vector<std::vector<double>>&,
                                     VectorView<const std::int32_t>, int);
 #define MLCORE_INSTANTIATE(T, I) \
-  template BinnedMatrix::BinnedMatrix(const CsrView<T, I>&, const std::vector<std::vector<double>>&, bool, int);
+  template BinnedMatrix::BinnedMatrix(const CsrView<T, I>&, const std::vector<std::vector<double>>&, bool, bool, int);
 MLCORE_INSTANTIATE(float, std::int32_t)
 MLCORE_INSTANTIATE(float, std::int64_t)
 MLCORE_INSTANTIATE(double, std::int32_t)

@@ -179,6 +179,21 @@ std::vector<double> column_thresholds(std::span<T> values, std::span<const doubl
   return thresholds;
 }
 
+/// Thresholds of a sparse column that needs no quantiles, from its stored values; false when it has too many values.
+template <class T>
+bool few_values(std::span<const T> stored, bool has_zeros, Index max_bins, std::vector<double>& thresholds) {
+  std::vector<T> values;
+  values.reserve(stored.size() + 1);
+  for (const T v : stored)
+    if (!std::isnan(v)) values.push_back(v);
+  if (has_zeros) values.push_back(T(0));
+  sort_values(std::span<T>(values));
+  if (!midpoints(std::span<const T>(values), max_bins, thresholds)) return false;
+  for (double& t : thresholds) t = std::min(t, kLargest);
+  thresholds.erase(std::unique(thresholds.begin(), thresholds.end()), thresholds.end());
+  return true;
+}
+
 }  // namespace
 
 template <class T>
@@ -238,13 +253,16 @@ std::vector<std::vector<double>> find_bins(const CsrView<T, I>& x, VectorView<co
     for (Index first = 0; first < d; first += kGroupColumns) {
       team.for_each(std::min(kGroupColumns, d - first), [&](Index k) {
         const Index j = first + k;
+        const auto begin = static_cast<Index>(x.indptr[j]), end = static_cast<Index>(x.indptr[j + 1]);
+        std::vector<double>& found = result[static_cast<std::size_t>(j)];
+        if (weights.empty() && few_values<T>({x.values + begin, static_cast<std::size_t>(end - begin)},
+                                             !absent_is_missing && end - begin < n, max_bins, found))
+          return;
         Buffer<T>& values = dense[static_cast<std::size_t>(team.member())];
         if (values.size() < n) values = Buffer<T>(n);
         std::fill_n(values.data(), n, absent);
-        for (auto e = static_cast<Index>(x.indptr[j]); e < static_cast<Index>(x.indptr[j + 1]); ++e)
-          values[static_cast<Index>(x.indices[e])] = x.values[e];
-        result[static_cast<std::size_t>(j)] =
-            column_thresholds<T>(std::span<T>(values.data(), static_cast<std::size_t>(n)), row_weights, max_bins);
+        for (Index e = begin; e < end; ++e) values[static_cast<Index>(x.indices[e])] = x.values[e];
+        found = column_thresholds<T>(std::span<T>(values.data(), static_cast<std::size_t>(n)), row_weights, max_bins);
       });
       interrupt.poll();
     }

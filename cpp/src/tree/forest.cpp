@@ -105,7 +105,8 @@ struct Forest::State {
   /// fn(first row, count, tree, leaves) for every block of rows and tree, trees in order.
   template <class T, class Fn>
   void for_walks(const T* x, Index rows, Index row_stride, Index column_stride, const std::vector<PackedNode<T>>& nodes,
-                 Index first, Index last, int n_threads, Fn&& fn) const {
+                 const std::vector<std::uint32_t>& bits, bool has_sets, Index first, Index last, int n_threads,
+                 Fn&& fn) const {
     require(first >= 0 && first <= last && last < static_cast<Index>(roots.size()), "tree numbers out of range");
     const double work = static_cast<double>(rows) * static_cast<double>(last - first) * kNsPerWalk;
     const int threads = runtime::threads_for_work(runtime::resolve_threads(n_threads).threads, work);
@@ -115,7 +116,7 @@ struct Forest::State {
       std::int32_t leaves[kWalkRows];
       const WalkedRows<T> walked{x + begin * row_stride, row_stride, column_stride, size};
       for (Index t = first; t < last; ++t) {
-        walk(walked, nodes.data(), roots[static_cast<std::size_t>(t)], bitsets.data(), categorical, leaves);
+        walk(walked, nodes.data(), roots[static_cast<std::size_t>(t)], bits.data(), has_sets, leaves);
         fn(begin, size, t, leaves);
       }
     });
@@ -175,7 +176,8 @@ void Forest::predict_raw(const MatrixView<const T>& x, MatrixView<double> raw, I
   const State& s = *state_;
   require(x.cols >= s.columns, "X has fewer columns than the trees need");
   require(raw.rows == s.output_count && raw.cols == x.rows, "raw must have the shape (n_outputs, n_samples)");
-  s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), first, last, n_threads, s.adder(raw));
+  s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), s.bitsets, s.categorical, first, last,
+                 n_threads, s.adder(raw));
 }
 
 void Forest::predict_raw(const BinnedMatrix& x, MatrixView<double> raw, Index first, Index last, int n_threads) const {
@@ -183,9 +185,33 @@ void Forest::predict_raw(const BinnedMatrix& x, MatrixView<double> raw, Index fi
   require(x.columns() >= s.columns, "X has fewer columns than the trees need");
   require(raw.rows == s.output_count && raw.cols == x.rows(), "raw must have the shape (n_outputs, n_samples)");
   std::vector<PackedNode<std::uint8_t>> nodes = s.packed(std::uint8_t{});
-  for (auto& node : nodes) node.missing = static_cast<std::uint8_t>(x.bins(node.feature));
-  const Index stride = x.columns() > 1 ? x.column(1) - x.column(0) : 0;
-  s.for_walks<std::uint8_t>(x.column(0), x.rows(), 1, stride, nodes, first, last, n_threads, s.adder(raw));
+  std::vector<std::uint32_t> bits = s.bitsets;
+  bool categorical = s.categorical;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    PackedNode<std::uint8_t>& node = nodes[i];
+    const Index j = node.feature;
+    const BinnedMatrix::Place& place = x.place(j);
+    node.missing = static_cast<std::uint8_t>(x.bins(j));
+    node.feature = static_cast<std::int32_t>(place.group);
+    if (place.absent < 0 || s.is_leaf(i)) continue;
+    // A set of codes: those of the column's bins on the left, and, with a bin of absent values there, all others.
+    const auto goes_left = [&](int b) { return b == x.bins(j) ? node.missing_left != 0 : b <= node.threshold; };
+    const bool rest = goes_left(place.absent);
+    const std::size_t begin = bits.size();
+    bits.resize(begin + 8, rest ? ~0u : 0u);
+    for (int k = 0; k < place.codes; ++k)
+      if (goes_left(k < place.absent ? k : k + 1) != rest) {
+        const int c = place.first + k;
+        bits[begin + static_cast<std::size_t>(c >> 5)] ^= 1u << (c & 31);
+      }
+    node.bitset = static_cast<std::int32_t>(begin / 8);
+    node.missing = 0;
+    node.missing_left = rest ? 1 : 0;
+    categorical = true;
+  }
+  const Index stride = x.groups() > 1 ? x.group(1) - x.group(0) : 0;
+  s.for_walks<std::uint8_t>(x.group(0), x.rows(), 1, stride, nodes, bits, categorical, first, last, n_threads,
+                            s.adder(raw));
 }
 
 template <class T>
@@ -194,8 +220,8 @@ void Forest::apply(const MatrixView<const T>& x, MatrixView<std::int32_t> leaves
   const State& s = *state_;
   require(x.cols >= s.columns, "X has fewer columns than the trees need");
   require(leaves.rows == x.rows && leaves.cols == last - first, "leaves must have the shape (n_samples, n_trees)");
-  s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), first, last, n_threads,
-                 [&](Index begin, Index size, Index t, const std::int32_t* found) {
+  s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), s.bitsets, s.categorical, first, last,
+                 n_threads, [&](Index begin, Index size, Index t, const std::int32_t* found) {
                    const std::int32_t root = s.roots[static_cast<std::size_t>(t)];
                    for (Index i = 0; i < size; ++i) leaves(begin + i, t - first) = found[i] - root;
                  });

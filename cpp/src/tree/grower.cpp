@@ -26,7 +26,9 @@ namespace {
 
 constexpr double kNsPerUpdate = 0.35;  // bin update
 constexpr double kNsPerCell = 2.0;     // cell of a split search
-constexpr Index kSearchColumns = 4;    // columns of a search's task
+constexpr double kNsPerColumn = 30.0;
+constexpr Index kScratch = 272;      // words for the bins of a column
+constexpr Index kSearchColumns = 4;  // columns of a search's task
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const TreeKernels& kernels() { MLCORE_SELECT_KERNELS(tree_kernels) }
@@ -123,20 +125,53 @@ struct Grower::State {
   /// had minus those), and searches both for their best splits.
   void search(Search fresh, Search sibling, bool direct) {
     const double passes = 1.0 + (sibling.sums != nullptr ? 1.0 : 0.0);
-    phase(ceil_div(d, kSearchColumns), static_cast<double>(histograms.total()) * kNsPerCell * passes, [&](Index task) {
-      for (Index j = task * kSearchColumns; j < std::min(d, (task + 1) * kSearchColumns); ++j) {
-        if (!direct) histograms.collect(j, *fresh.sums);
-        const Sums sums = histograms.column(*fresh.sums, j);
-        if (sibling.sums != nullptr) {
-          const Sums rest = histograms.column(*sibling.sums, j);
-          kernel.subtract(sums, binned.bins(j) + 1, rest);
-          if (sibling.node >= 0) search_column(1, sibling.node, j, rest);
-        }
-        if (fresh.node >= 0) search_column(0, fresh.node, j, sums);
+    const Index size = binned.is_bundled() ? 1 : kSearchColumns;
+    const double work = static_cast<double>(histograms.total()) * kNsPerCell + static_cast<double>(d) * kNsPerColumn;
+    phase(ceil_div(binned.groups(), size), work * passes, [&](Index task) {
+      for (Index g = task * size; g < std::min(binned.groups(), (task + 1) * size); ++g) {
+        if (!direct) histograms.collect(g, *fresh.sums);
+        const Sums sums = histograms.group(*fresh.sums, g);
+        if (fresh.node >= 0) search_group(0, fresh.node, g, sums);
+        if (sibling.sums == nullptr) continue;
+        const Sums rest = histograms.group(*sibling.sums, g);
+        kernel.subtract(sums, binned.cells(g), rest);
+        if (sibling.node >= 0) search_group(1, sibling.node, g, rest);
       }
     });
     if (fresh.node >= 0) choose(0, fresh.node);
     if (sibling.node >= 0) choose(1, sibling.node);
+  }
+
+  void search_group(int side, int id, Index g, const Sums& sums) {
+    const std::vector<Index>& columns = binned.members(g);
+    if (columns.size() == 1) {
+      search_column(side, id, columns.front(), sums);
+      return;
+    }
+    std::int64_t* room = scratch[static_cast<std::size_t>(phase.member())].data() + 4 * kScratch;
+    const Sums own{room, room + kScratch, reinterpret_cast<std::int32_t*>(room + 2 * kScratch)};
+    for (const Index j : columns) {
+      if (allowed[side][static_cast<std::size_t>(j)] != 0)
+        unbundle(j, nodes[static_cast<std::size_t>(id)].view, sums, own);
+      search_column(side, id, j, own);
+    }
+  }
+
+  /// The sums of one column of a bundle: where it is absent are the rows of the node that no other bin of it has.
+  void unbundle(Index j, const NodeView& view, const Sums& bundle, const Sums& own) const noexcept {
+    const BinnedMatrix::Place& place = binned.place(j);
+    const int cells = binned.bins(j) + 1;
+    std::int64_t g = view.gradient, h = view.hessian, c = view.count;
+    own.gradient[cells - 1] = own.hessian[cells - 1] = own.count[cells - 1] = 0;
+    for (int k = 0; k < place.codes; ++k) {
+      const int b = k < place.absent ? k : k + 1, from = place.first + k;
+      g -= own.gradient[b] = bundle.gradient[from];
+      h -= own.hessian[b] = bundle.hessian[from];
+      c -= own.count[b] = bundle.count[from];
+    }
+    own.gradient[place.absent] = g;
+    own.hessian[place.absent] = h;
+    own.count[place.absent] = static_cast<std::int32_t>(c);
   }
 
   void search_column(int side, int id, Index j, const Sums& sums) {
@@ -209,6 +244,30 @@ struct Grower::State {
     return node.view.count >= 2 * spec.min_samples_leaf && (spec.max_depth == 0 || node.depth < spec.max_depth);
   }
 
+  Route route_of(const Node& node) const {
+    Route route;
+    const int bins = binned.bins(node.feature);
+    std::uint8_t goes_left[256] = {};
+    if (node.bitset >= 0) {
+      const std::uint32_t* bits = bitsets.data() + 8 * static_cast<std::size_t>(node.bitset);
+      for (int b = 0; b < bins; ++b) goes_left[b] = (bits[b >> 5] >> (b & 31)) & 1;
+    } else {
+      for (int b = 0; b <= node.split.bin && b < bins; ++b) goes_left[b] = 1;
+    }
+    goes_left[bins] = node.missing_left ? 1 : 0;
+    const BinnedMatrix::Place& place = binned.place(node.feature);
+    if (place.absent < 0) {
+      std::copy_n(goes_left, 256, route.goes_left);
+      route.last_left = node.bitset >= 0 ? -1 : node.split.bin;
+      route.missing = bins;
+      route.missing_left = node.missing_left;
+      return route;
+    }
+    std::fill_n(route.goes_left, 256, goes_left[place.absent]);
+    for (int k = 0; k < place.codes; ++k) route.goes_left[place.first + k] = goes_left[k < place.absent ? k : k + 1];
+    return route;
+  }
+
   void split(int id, bool last) {
     const int left_id = static_cast<int>(nodes.size()), right_id = left_id + 1;
     nodes.resize(nodes.size() + 2);
@@ -220,21 +279,9 @@ struct Grower::State {
     node.right = right_id;
     node.missing_left = c.missing_left;
 
-    Route route;
-    std::uint8_t* goes_left = route.goes_left;
-    const int bins = binned.bins(node.feature);
-    if (node.bitset >= 0) {
-      const std::uint32_t* bits = bitsets.data() + 8 * static_cast<std::size_t>(node.bitset);
-      for (int b = 0; b < bins; ++b) goes_left[b] = (bits[b >> 5] >> (b & 31)) & 1;
-    } else {
-      for (int b = 0; b <= c.bin && b < bins; ++b) goes_left[b] = 1;
-    }
-    goes_left[bins] = c.missing_left ? 1 : 0;
-    route.last_left = node.bitset >= 0 ? -1 : c.bin;
-    route.missing = bins;
-    route.missing_left = c.missing_left;
+    const Route route = route_of(node);
     std::tie(left.segment, right.segment) =
-        rows.split(kernel, phase, node.segment, binned.column(node.feature), route, c.left_count);
+        rows.split(kernel, phase, node.segment, binned.group(binned.place(node.feature).group), route, c.left_count);
 
     left.depth = right.depth = node.depth + 1;
     left.view = right.view = node.view;
@@ -321,10 +368,10 @@ struct Grower::State {
       const int slot = pool.acquire();
       nodes[0].slot = slot;
       const bool direct = build(nodes[0].segment, pool[slot]);
-      // The root's sums come from its first column, which needs the threads' parts added up.
+      // The root's sums come from its first group, which needs the threads' parts added up.
       search({-1, &pool[slot]}, {}, direct);
-      const Sums sums = histograms.column(pool[slot], 0);
-      for (int b = 0; b <= binned.bins(0); ++b) {
+      const Sums sums = histograms.group(pool[slot], 0);
+      for (int b = 0; b < binned.cells(0); ++b) {
         nodes[0].view.gradient += sums.gradient[b];
         nodes[0].view.hessian += sums.hessian[b];
       }
@@ -427,12 +474,12 @@ struct Grower::State {
     hessians = h;
     choice.begin_tree(column_mask, seed);
     const Index m = subset.empty() ? n : subset.size;
-    const int wanted =
-        runtime::threads_for_work(threads, static_cast<double>(m) * static_cast<double>(d) * kNsPerUpdate * 2.0);
+    const int wanted = runtime::threads_for_work(
+        threads, static_cast<double>(m) * static_cast<double>(binned.groups()) * kNsPerUpdate * 2.0);
     runtime::parallel_team(wanted, [&](runtime::Team& team) {
       phase.team = &team;
       histograms.prepare(team.size());
-      while (static_cast<int>(scratch.size()) < team.size()) scratch.emplace_back(4 * 272);
+      while (static_cast<int>(scratch.size()) < team.size()) scratch.emplace_back(7 * kScratch);
       pairs.quantise(kernel, g, h, subset, seed, phase);
       const Quantiser& scales = pairs.quantiser();
       objective.gradient_unit = scales.gradient_scale > 0.0 ? 1.0 / scales.gradient_scale : 0.0;

@@ -9,17 +9,16 @@
 
 namespace mlcore::tree {
 
-/// Where the bins of each column lie in a histogram; the missing bin counts.
+/// Where the bins of each group of columns lie in a histogram.
 class CellLayout {
  public:
-  explicit CellLayout(const BinnedMatrix& binned) : first_(static_cast<std::size_t>(binned.columns()) + 1) {
-    for (Index j = 0; j < binned.columns(); ++j) {
-      const Index cells = round_up(binned.bins(j) + 1, 8);  // whole cache lines
-      first_[static_cast<std::size_t>(j) + 1] = first_[static_cast<std::size_t>(j)] + cells;
+  explicit CellLayout(const BinnedMatrix& binned) : first_(static_cast<std::size_t>(binned.groups()) + 1) {
+    for (Index g = 0; g < binned.groups(); ++g) {
+      const Index cells = round_up(binned.cells(g), 8);  // whole cache lines
+      first_[static_cast<std::size_t>(g) + 1] = first_[static_cast<std::size_t>(g)] + cells;
     }
   }
-  Index first(Index j) const noexcept { return first_[static_cast<std::size_t>(j)]; }
-  Index cells(Index j) const noexcept { return first(j + 1) - first(j); }
+  Index first(Index g) const noexcept { return first_[static_cast<std::size_t>(g)]; }
   Index total() const noexcept { return first_.back(); }
 
  private:

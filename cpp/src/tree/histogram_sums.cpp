@@ -53,11 +53,11 @@ HistogramSums histogram_sums(const BinnedMatrix& binned, VectorView<const float>
   const int threads = runtime::threads_for_work(runtime::resolve_threads(n_threads).threads,
                                                 static_cast<double>(m) * static_cast<double>(d) * kNsPerUpdate);
   runtime::parallel_for(d, threads, [&](Index j) {
-    const std::uint8_t* bins = binned.column(j);
+    const std::vector<std::uint8_t> bins = binned.column(j);
     const Index offset = first[static_cast<std::size_t>(j)];
     for (Index i = 0; i < m; ++i) {
       const Index row = rows.empty() ? i : static_cast<Index>(rows[i]);
-      const auto cell = static_cast<std::size_t>(offset + bins[row]);
+      const auto cell = static_cast<std::size_t>(offset + bins[static_cast<std::size_t>(row)]);
       sums.gradients[cell] += g[static_cast<std::size_t>(row)];
       sums.hessians[cell] += h[constant ? 0 : static_cast<std::size_t>(row)];
       ++sums.counts[cell];

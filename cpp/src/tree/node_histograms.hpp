@@ -1,7 +1,7 @@
 // Histograms of the nodes of one tree: summed up by a team, kept in a pool.
 //
 // A histogram that one task sums up goes straight to its place. Else each thread collects a part of its own, and the
-// parts of a column are added up when the column is searched.
+// parts of a group of columns are added up when it is searched.
 #pragma once
 #include <algorithm>
 #include <memory>
@@ -21,12 +21,12 @@ class NodeHistograms {
         cells_(binned),
         pool_(cells_.total(), slots(cells_.total(), bytes, most_nodes)) {
     for (std::size_t b = 0; b < binned.blocks().size(); ++b)
-      block_of_.insert(block_of_.end(), static_cast<std::size_t>(binned.blocks()[b].columns), b);
+      block_of_.insert(block_of_.end(), static_cast<std::size_t>(binned.blocks()[b].groups), b);
   }
 
   HistogramPool& pool() noexcept { return pool_; }
   Index total() const noexcept { return cells_.total(); }
-  Sums column(Histogram& h, Index j) const noexcept { return h.at(cells_.first(j)); }
+  Sums group(Histogram& h, Index g) const noexcept { return h.at(cells_.first(g)); }
   Histogram empty() const { return Histogram(cells_.total()); }
 
   /// Room for the threads of a team.
@@ -56,23 +56,23 @@ class NodeHistograms {
       Part& own = parts_[static_cast<std::size_t>(phase.member())];
       if (!direct && !own.sums) own.sums = std::make_unique<Histogram>(cells_.total());
       const auto& block = blocks[b];
-      kernel_.accumulate({block.records, block.width, block.columns}, rows != nullptr ? rows + begin : nullptr,
+      kernel_.accumulate({block.records, block.width, block.groups}, rows != nullptr ? rows + begin : nullptr,
                          first + begin, end - begin, pairs, own.packed.data());
       Histogram& into = direct ? target : *own.sums;
-      for (Index c = 0; c < block.columns; ++c) {
-        const Index j = block.first_column + c;
-        kernel_.spill(own.packed.data() + c * kPackedStride, binned_.bins(j) + 1, layout, !direct && own.used[b] != 0,
-                      into.at(cells_.first(j)));
+      for (Index c = 0; c < block.groups; ++c) {
+        const Index g = block.first_group + c;
+        kernel_.spill(own.packed.data() + c * kPackedStride, binned_.cells(g), layout, !direct && own.used[b] != 0,
+                      into.at(cells_.first(g)));
       }
       if (!direct) own.used[b] = 1;
     });
     return direct;
   }
 
-  /// Adds up the threads' parts of column j.
-  void collect(Index j, Histogram& target) {
-    const std::size_t b = block_of_[static_cast<std::size_t>(j)];
-    const Index first = cells_.first(j), size = binned_.bins(j) + 1;
+  /// Adds up the threads' parts of a group.
+  void collect(Index g, Histogram& target) {
+    const std::size_t b = block_of_[static_cast<std::size_t>(g)];
+    const Index first = cells_.first(g), size = binned_.cells(g);
     const Sums sums = target.at(first);
     bool begun = false;
     for (Part& own : parts_) {

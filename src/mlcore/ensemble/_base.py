@@ -7,7 +7,7 @@ or validation). *Raw* predictions have the shape (n_outputs, n_rows).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -88,6 +88,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         "colsample_bylevel": [Interval(Real, 0, 1, closed="right")],
         "zero_as_missing": ["boolean"],
         "group_categories": ["boolean"],
+        "bundle_features": ["boolean"],
         "callbacks": [list, tuple, None],
     }
 
@@ -125,6 +126,7 @@ class BaseHistGradientBoosting(BaseEstimator):
     colsample_bylevel: float
     zero_as_missing: bool
     group_categories: bool
+    bundle_features: bool
     callbacks: Any
 
     n_trees_per_iteration_: int
@@ -138,6 +140,12 @@ class BaseHistGradientBoosting(BaseEstimator):
     _loss: Loss
     _random_seed: int
     _tree_seed: int
+
+    def _keep(self, given: Mapping[str, Any]) -> None:
+        """Set the arguments of a constructor, its ``locals()``, as attributes."""
+        for name, value in given.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
 
     # -- what the classes say for themselves
 
@@ -374,7 +382,8 @@ class BaseHistGradientBoosting(BaseEstimator):
                 thresholds = _core.tree.find_bins_of_columns(
                     sample.columns(), weights, int(self.max_bins), X.absent_is_missing, threads
                 )
-                return thresholds, binned_matrix(train.matrix(X), thresholds, None, threads)
+                bundle = self.bundle_features
+                return thresholds, binned_matrix(train.matrix(X), thresholds, None, threads, bundle)
             of_all = weights
             if weights is not None and rows is not None:
                 of_all = np.zeros(X.shape[0])

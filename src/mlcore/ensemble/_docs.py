@@ -81,6 +81,9 @@ _OURS = """
     group_categories : bool, default=False
         Whether a categorical column may have more than ``max_bins`` values: they are put into that many
         groups, by their mean gradient in the training rows before the first tree. False: an error.
+    bundle_features : bool, default=True
+        Whether columns of sparse data that are never present (not 0) in the same training row share a
+        histogram (exclusive feature bundling [2]_, without conflicts). The trees are the same.
     callbacks : list of callbacks or None, default=None
         Objects with ``on_iteration(info)``, called after each iteration, where a true result stops the fit.
         See :mod:`mlcore.callbacks`.

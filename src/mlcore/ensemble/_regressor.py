@@ -95,6 +95,10 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         "tweedie_power": [Interval(Real, 1, 2, closed="neither")],
     }
 
+    quantile: Any
+    delta: float
+    tweedie_power: float
+
     def __init__(
         self,
         loss: Any = "squared_error",
@@ -134,45 +138,10 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         colsample_bylevel: float = 1.0,
         zero_as_missing: bool = False,
         group_categories: bool = False,
+        bundle_features: bool = True,
         callbacks: Sequence[Callback] | None = None,
     ) -> None:
-        self.loss = loss
-        self.quantile = quantile
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.max_leaf_nodes = max_leaf_nodes
-        self.max_depth = max_depth
-        self.min_samples_leaf = min_samples_leaf
-        self.l2_regularization = l2_regularization
-        self.max_features = max_features
-        self.max_bins = max_bins
-        self.categorical_features = categorical_features
-        self.monotonic_cst = monotonic_cst
-        self.interaction_cst = interaction_cst
-        self.warm_start = warm_start
-        self.early_stopping = early_stopping
-        self.scoring = scoring
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
-        self.verbose = verbose
-        self.random_state = random_state
-        self.delta = delta
-        self.tweedie_power = tweedie_power
-        self.n_jobs = n_jobs
-        self.growth = growth
-        self.min_split_gain = min_split_gain
-        self.l1_regularization = l1_regularization
-        self.min_child_weight = min_child_weight
-        self.sampling = sampling
-        self.subsample = subsample
-        self.top_rate = top_rate
-        self.other_rate = other_rate
-        self.colsample_bytree = colsample_bytree
-        self.colsample_bylevel = colsample_bylevel
-        self.zero_as_missing = zero_as_missing
-        self.group_categories = group_categories
-        self.callbacks = callbacks
+        self._keep(locals())
 
     def fit(
         self,

@@ -69,9 +69,16 @@ def without_zeros(X: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def binned_matrix(
-    X: Any, thresholds: list[npt.NDArray[np.float64]], counts: npt.NDArray[np.int32] | None, threads: int
+    X: Any,
+    thresholds: list[npt.NDArray[np.float64]],
+    counts: npt.NDArray[np.int32] | None,
+    threads: int,
+    bundle: bool = False,
 ) -> Any:
-    """Bins of a dense or sparse matrix; ``counts`` are the numbers of categories of dense columns."""
+    """Bins of a dense or sparse matrix; ``counts`` are the numbers of categories of dense columns, ``bundle``
+    says whether sparse columns that are exclusive share memory."""
     if isinstance(X, SparseColumns):
-        return _core.tree.BinnedMatrix.of_columns(X.columns(), thresholds, X.absent_is_missing, threads)
+        return _core.tree.BinnedMatrix.of_columns(
+            X.columns(), thresholds, X.absent_is_missing, bundle, threads
+        )
     return _core.tree.BinnedMatrix(X, thresholds, counts, threads)
