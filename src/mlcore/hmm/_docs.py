@@ -177,9 +177,11 @@ def shared_docs(blocks: Mapping[str, str]) -> Callable[[_T], _T]:
         return "\n".join(indentation + line for line in blocks[match[2]].splitlines())
 
     def decorate(thing: _T) -> _T:
-        methods = vars(thing).values() if isinstance(thing, type) else ()
-        for described in (thing, *(getattr(method, "__func__", method) for method in methods)):
-            if callable(described) and isinstance(described.__doc__, str):
+        members = list(vars(thing).values()) if isinstance(thing, type) else []
+        # a class method and its function have a docstring each
+        members += [member.__func__ for member in members if isinstance(member, classmethod)]
+        for described in (thing, *members):
+            if isinstance(described.__doc__, str):
                 text = re.sub(r"^( *)<<([\w ]+)>>$", fill, described.__doc__, flags=re.M)
                 if text != described.__doc__:
                     described.__doc__ = text
