@@ -446,7 +446,7 @@ def test_ranker_orders_queries_whatever_their_layout():
 
 
 def test_lambda_gradients_pair_by_pair():
-    from mlcore.ensemble._lambda_loss import LambdaLoss
+    from mlcore.ensemble._lambda_loss import LambdaLoss, Ndcg
     from mlcore.ensemble._parts import Part
 
     rng = np.random.default_rng(0)
@@ -454,7 +454,7 @@ def test_lambda_gradients_pair_by_pair():
     qid = np.array([0] * 5 + [1] * 8)
     s = rng.normal(size=13)
     g, h = np.empty((1, 13), np.float32), np.empty((1, 13), np.float32)
-    LambdaLoss(3).derivatives(Part(None, y, None, qid=qid), s[None], g, h, 1)
+    LambdaLoss(Ndcg(3)).derivatives(Part(None, y, None, qid=qid), s[None], g, h, 1)
     expected_g, expected_h = np.zeros(13), np.zeros(13)
     for q in (0, 1):
         rows = np.flatnonzero(qid == q)

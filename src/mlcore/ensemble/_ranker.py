@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 from .._callbacks import Callback
 from ._base import BaseHistGradientBoosting
 from ._docs import with_shared_parameters
-from ._lambda_loss import LambdaLoss, mean_ndcg
+from ._lambda_loss import AveragePrecision, LambdaLoss, Measure, Ndcg, mean_measure
 from ._losses import Loss, resolve_custom
 from ._parts import Part
 
@@ -27,17 +27,18 @@ __all__ = ["HistGradientBoostingRanker"]
 class HistGradientBoostingRanker(BaseHistGradientBoosting):
     r"""Gradient boosted trees that put the rows of a query into order: LambdaMART.
 
-    The gradients are those of pairs of rows with different grades, each weighted with the change of NDCG if
-    the two swapped places [4]_.
+    The gradients are those of pairs of rows with different grades, each weighted with the change of NDCG,
+    or of the average precision, if the two swapped places [4]_.
 
     {objective}
 
     Parameters
     ----------
-    loss : {'lambdarank'}, callable or object, default='lambdarank'
-        'lambdarank', or derivatives of your own, see :class:`HistGradientBoostingRegressor`.
+    loss : {'lambdarank', 'lambdarank_map'}, callable or object, default='lambdarank'
+        'lambdarank' aims at NDCG, 'lambdarank_map' at the mean average precision (MAP), for which all grades
+        above 0 are alike. Or derivatives of your own, see :class:`HistGradientBoostingRegressor`.
     ndcg_at : int or None, default=None
-        Positions that count in NDCG; None for all.
+        Positions that count in NDCG; None for all. MAP takes all.
     {tree_parameters}
     {own_parameters}
 
@@ -51,7 +52,8 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
     Notes
     -----
-    Early stopping holds out whole queries; the scores are NDCG - 1 for ``scoring='loss'``.
+    Early stopping holds out whole queries; the scores are NDCG - 1 or MAP - 1 for
+    ``scoring='loss'``.
 
     References
     ----------
@@ -73,7 +75,10 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseHistGradientBoosting._parameter_constraints,
-        "loss": [StrOptions({"lambdarank"}), *BaseHistGradientBoosting._parameter_constraints["loss"]],
+        "loss": [
+            StrOptions({"lambdarank", "lambdarank_map"}),
+            *BaseHistGradientBoosting._parameter_constraints["loss"],
+        ],
         "ndcg_at": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -197,7 +202,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
             yield self._loss.inverse_link(raw)[0]
 
     def score(self, X: Any, y: Any, *, qid: Any = None, group: Any = None) -> float:
-        """Mean NDCG at ``ndcg_at`` over the queries.
+        """Mean NDCG at ``ndcg_at`` over the queries; mean average precision for ``loss='lambdarank_map'``.
 
         Parameters
         ----------
@@ -212,20 +217,28 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
         Returns
         -------
-        ndcg : float
+        score : float
             1 for a perfect order; a query without relevant rows counts as 1.
         """
         scores = self.predict(X)
         grades = np.asarray(column_or_1d(y), dtype=np.float64)
         check_consistent_length(scores, grades)
-        LambdaLoss(self.ndcg_at).check_target(grades)
+        measure = self._measure()
+        LambdaLoss(measure).check_target(grades)
         queries = _queries(qid, group, y)
         if queries is None:
             queries = np.zeros(grades.size, dtype=np.int64)
-        return mean_ndcg(grades, scores, queries, self.ndcg_at)
+        return mean_measure(grades, scores, queries, measure)
 
     def _make_loss(self) -> Loss:
-        return LambdaLoss(self.ndcg_at) if isinstance(self.loss, str) else resolve_custom(self.loss, 1)
+        return LambdaLoss(self._measure()) if isinstance(self.loss, str) else resolve_custom(self.loss, 1)
+
+    def _measure(self) -> Measure:
+        if not isinstance(self.loss, str) or self.loss == "lambdarank":
+            return Ndcg(self.ndcg_at)
+        if self.ndcg_at is not None:
+            raise ValueError("ndcg_at has no meaning for loss='lambdarank_map'.")
+        return AveragePrecision()
 
     def _encode_y(self, y: Any) -> npt.NDArray[np.float64]:
         self.n_trees_per_iteration_ = 1
