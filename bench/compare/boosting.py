@@ -39,11 +39,21 @@ def area_under_curve(y: np.ndarray, score: np.ndarray) -> float:
     return float((rankdata(score)[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
 
 
+def matrix(arrays: Arrays, name: str) -> Any:
+    """The array of this name, or the sparse matrix whose parts the arrays hold."""
+    if name in arrays:
+        return arrays[name]
+    from scipy.sparse import csr_matrix
+
+    parts = tuple(arrays[f"{name}_{part}"] for part in ("data", "indices", "indptr"))
+    return csr_matrix(parts, shape=tuple(arrays[f"{name}_shape"]))
+
+
 def check(arrays: Arrays, outcome: Outcome) -> dict[str, float]:
     """Loss on the held-out rows: mean squared error, or log loss with the AUC or the accuracy."""
     assert isinstance(outcome, Fitted)
     assert outcome.predict is not None
-    y, found = arrays["y_test"], np.asarray(outcome.predict(arrays["X_test"]), dtype=np.float64)
+    y, found = arrays["y_test"], np.asarray(outcome.predict(matrix(arrays, "X_test")), dtype=np.float64)
     if found.ndim == 1:
         return {"test_loss": float(np.mean((y - found) ** 2))}
     p = np.clip(found[np.arange(len(y)), y.astype(int)], 1e-15, 1.0)
@@ -70,6 +80,7 @@ def histogram_class(module: str) -> Callable[[Case], Job]:
 
         ensemble = importlib.import_module(f"{module}.ensemble")
         regression = is_regression(case)
+        X = matrix(case.arrays, "X")
         cls = getattr(ensemble, f"HistGradientBoosting{'Regressor' if regression else 'Classifier'}")
 
         def run() -> Outcome:
@@ -81,7 +92,7 @@ def histogram_class(module: str) -> Callable[[Case], Job]:
                 max_bins=BINS,
                 early_stopping=False,
                 random_state=0,
-            ).fit(case["X"], case["y"])
+            ).fit(X, case["y"])
             return Fitted(predict=model.predict if regression else model.predict_proba)
 
         return Job(run)
@@ -108,8 +119,10 @@ def lightgbm(**extra: Any) -> Callable[[Case], Job]:
             **extra,
         }
 
+        X = matrix(case.arrays, "X")
+
         def run() -> Outcome:
-            data = lgb.Dataset(case["X"], case["y"], params=parameters)
+            data = lgb.Dataset(X, case["y"], params=parameters)
             model = lgb.train(parameters, data, TREES)
 
             def predict(X: np.ndarray) -> np.ndarray:
@@ -142,8 +155,10 @@ def xgboost(case: Case) -> Job:
         **({"num_class": classes} if classes > 2 else {}),
     }
 
+    X = matrix(case.arrays, "X")
+
     def run() -> Outcome:
-        data = xgb.QuantileDMatrix(case["X"], case["y"], max_bin=BINS + 1, nthread=case.threads)
+        data = xgb.QuantileDMatrix(X, case["y"], max_bin=BINS + 1, nthread=case.threads)
         model = xgb.train(parameters, data, TREES)
 
         def predict(X: np.ndarray) -> np.ndarray:
@@ -165,6 +180,9 @@ EVERYBODY = (
     Contender("xgboost lossguide", "xgboost", "xgboost", xgboost),
     Contender("scikit-learn", "scikit-learn", "sklearn", histogram_class("sklearn")),
 )
+
+
+TAKE_SPARSE = tuple(contender for contender in EVERYBODY if contender.name != "scikit-learn")
 
 
 # --- data ---------------------------------------------------------------------------------------------------
@@ -198,6 +216,34 @@ def collisions(n: int, leaves: int, d: int = 28) -> Callable[[Source, int], Arra
     return make
 
 
+def one_hot(n: int, columns: int = 20, levels: int = 100) -> Callable[[Source, int], Arrays]:
+    """Indicators of categories with geometric shares, CSR; classes from their effects and one interaction."""
+
+    def make(source: Source, shrink: int) -> Arrays:
+        rows = n // shrink
+        total = rows + rows // 5
+        rng = np.random.default_rng(0)
+        codes = np.minimum(rng.geometric(5 / levels, size=(total, columns)) - 1, levels - 1)
+        effects = rng.standard_normal((columns, levels))
+        z = (
+            effects[np.arange(columns), codes].sum(axis=1)
+            + 2 * effects[0, codes[:, 1]] * effects[1, codes[:, 2]]
+        )
+        y = (z + rng.standard_normal(total) > 0).astype(np.float64)
+        places = (codes + np.arange(columns) * levels).astype(np.int32)
+        arrays: dict[str, np.ndarray] = {"classes": np.array([2]), "leaves": np.array([31])}
+        for name, part in (("", slice(0, rows)), ("_test", slice(rows, total))):
+            own = places[part]
+            arrays[f"X{name}_data"] = np.ones(own.size, dtype=np.float32)
+            arrays[f"X{name}_indices"] = own.ravel()
+            arrays[f"X{name}_indptr"] = np.arange(len(own) + 1, dtype=np.int32) * columns
+            arrays[f"X{name}_shape"] = np.array([len(own), columns * levels])
+            arrays[f"y{name}"] = y[part]
+        return arrays
+
+    return make
+
+
 def real(name: str, classes: int, leaves: int = 31) -> Callable[[Source, int], Arrays]:
     def make(source: Source, shrink: int) -> Arrays:
         bunch = source.load(name)
@@ -218,6 +264,18 @@ def real(name: str, classes: int, leaves: int = 31) -> Callable[[Source, int], A
 
 def few_rows(arrays: Arrays) -> Arrays:
     """Small case of the same kind for the warm-up call; all classes stay."""
+    if "X" not in arrays:
+        kept = min(1000, len(arrays["y"]))
+        entries = int(arrays["X_indptr"][kept])
+        parts = {"X_data": arrays["X_data"][:entries], "X_indices": arrays["X_indices"][:entries]}
+        shape = np.array([kept, arrays["X_shape"][1]])
+        return {
+            **arrays,
+            **parts,
+            "X_indptr": arrays["X_indptr"][: kept + 1],
+            "X_shape": shape,
+            "y": arrays["y"][:kept],
+        }
     chosen = np.unique(
         np.concatenate(
             [np.arange(min(1000, len(arrays["y"])))]
@@ -233,16 +291,20 @@ def work(arrays: Arrays, result: Mapping[str, Any]) -> Work:
 
     The bins are bytes; a pair of gradients has eight. Deeper levels add to this by half the rows at most.
     """
-    n, d = arrays["X"].shape
+    n, d = matrix(arrays, "X").shape
+    if "X" not in arrays:
+        d = int(arrays["X_indptr"][-1]) // n  # what is stored of a row
     outputs = max(1, int(arrays["classes"][0]) if int(arrays["classes"][0]) > 2 else 1)
     return Work(2.0 * n * d * TREES * outputs, float(n) * (d + 8) * TREES * outputs, "float32")
 
 
-def row(name: str, title: str, make: Any, goal: float, slack: float, calls: int = 1) -> Row:
+def row(
+    name: str, title: str, make: Any, goal: float, slack: float, calls: int = 1, contenders: Any = EVERYBODY
+) -> Row:
     return Row(
         name,
         title,
-        EVERYBODY,
+        contenders,
         make,
         work,
         check,
@@ -271,6 +333,7 @@ AREA = Area(
             0.03,
         ),
         row("adult", "adult, two classes, 31 leaves", real("adult", 2), 1.5, 0.02),
+        row("one-hot", "200,000 × 2,000 one-hot CSR", one_hot(200_000), 1.5, 0.02, contenders=TAKE_SPARSE),
         row("ijcnn1", "ijcnn1, two classes, 31 leaves", real("ijcnn1", 2), 1.5, 0.1),
     ),
     notes="100 trees, learning rate 0.1, 255 bins, at least 20 rows in a leaf (XGBoost has no such limit).",
