@@ -3,11 +3,13 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <type_traits>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "cluster/assigner.hpp"
+#include "cluster/candidate_screen.hpp"
 #include "cluster/kmeans_seeding.hpp"
 #include "cluster/point_distances.hpp"
 #include "mlcore/runtime/interrupt.hpp"
@@ -24,8 +26,10 @@ template <class Source>
 class PlusPlus {
  public:
   using T = typename Source::Scalar;
+  using Screen = std::conditional_t<std::is_same_v<Source, DenseRows<float>>, CandidateScreen, NoScreen>;
 
-  PlusPlus(const Source& x, VectorView<const T> weights, const T* offset, Index k, Index trials, int threads)
+  PlusPlus(const Source& x, VectorView<const T> weights, const T* offset, Index k, Index trials, int threads,
+           Screening screening)
       : x_(x),
         weights_(weights),
         offset_(offset),
@@ -40,13 +44,16 @@ class PlusPlus {
         distance_({n_}),
         block_potential_({blocks_}),
         measured_({blocks_, kBlockRows, trials_}),
+        open_({blocks_, kListed}),
+        open_count_({blocks_}),
         chosen_({k, d_}),
         candidates_({trials_, d_}),
         threshold_({trials_, k}),
         least_threshold_({k}),
         gains_(Buffer<double>::zeros({units_, trials_})),
         trial_distances_(x, offset, trials_),
-        one_distance_(x, offset, 1) {
+        one_distance_(x, offset, 1),
+        screen_(x.view(), offset, trials_, screening) {
     for (int m = 0; m < threads; ++m) workspaces_.push_back(std::make_unique<Workspace>(*this));
   }
 
@@ -79,16 +86,16 @@ class PlusPlus {
     explicit Workspace(const PlusPlus& owner)
         : trial(owner.trial_distances_),
           one(owner.one_distance_),
-          rows({kBlockRows + kSelectSlack}),
-          next_rows({kBlockRows + kSelectSlack}),
+          screen(owner.screen_),
           current(kMaxTilePoints),
           weights(kMaxTilePoints) {}
     typename PointDistances<Source>::Workspace trial, one;
-    Buffer<std::int32_t> rows, next_rows;
+    typename Screen::Workspace screen;
     Buffer<T> current, weights;
   };
 
   static constexpr Index kTilesAhead = 4;
+  static constexpr Index kListed = kBlockRows + kSelectSlack;
 
   double weight(Index row) const noexcept { return weights_.empty() ? 1.0 : static_cast<double>(weights_[row]); }
 
@@ -158,16 +165,23 @@ class PlusPlus {
     }
   }
 
-  // Rows of block b that some candidate may take; returns how many.
-  Index list_open(Index b, std::int32_t* rows) const noexcept {
-    const Index first = b * kBlockRows;
-    return kmeans_kernels(T{}).select_unsafe(distance_.data() + first, nearest_.data() + first, least_threshold_.data(),
-                                             std::min(kBlockRows, n_ - first), rows);
+  const std::int32_t* open_rows(Index b) const noexcept { return open_.data() + b * kListed; }
+
+  // Lists the rows of block b that some candidate may take.
+  void list_open(Index b, Workspace& w) noexcept {
+    const Index first = b * kBlockRows, count = std::min(kBlockRows, n_ - first);
+    std::int32_t* rows = open_.data() + b * kListed;
+    Index open =
+        kmeans_kernels(T{}).select_unsafe(distance_.data() + first, nearest_.data() + first, least_threshold_.data(),
+                                          count, screen_.on() ? w.screen.listed.data() : rows);
+    if (screen_.on()) open = screen_.filter(first, open, count, distance_.data(), w.screen, rows);
+    open_count_[b] = open;
   }
 
   Index best_candidate(Index step) {
     set_thresholds(step);
     trial_distances_.set_points(candidates_.data());
+    if (screen_.on()) screen_.set_candidates(candidates_.data());
     const KMeansKernels<T>& kernels = kmeans_kernels(T{});
     const Index tile = trial_distances_.tile_rows();
     runtime::parallel_team(threads_, [&](runtime::Team& team) {
@@ -176,23 +190,25 @@ class PlusPlus {
         double* gain = gains_.data() + u * trials_;
         std::fill(gain, gain + trials_, 0.0);
         const auto [first_block, last_block] = runtime::partial_range(blocks_, units_, u);
-        Index open = first_block < last_block ? list_open(first_block, w.rows.data()) : 0, next_open = 0;
-        for (Index b = first_block; b < last_block; ++b, std::swap(w.rows, w.next_rows), open = next_open) {
-          const Index first = b * kBlockRows;
-          next_open = b + 1 < last_block ? list_open(b + 1, w.next_rows.data()) : 0;
+        if (first_block < last_block) list_open(first_block, w);
+        for (Index b = first_block; b < last_block; ++b) {
+          if (b + 1 < last_block) list_open(b + 1, w);
+          const Index first = b * kBlockRows, open = open_count_[b];
+          const Index next_open = b + 1 < last_block ? open_count_[b + 1] : 0;
+          const std::int32_t *listed = open_rows(b), *next_listed = open_rows(b + 1);
           for (Index i = 0; i < open; i += tile) {
             const Index rows = std::min(tile, open - i);
             // Rows come from memory and take longer than a tile does: those of a few tiles on, or of the next block.
             const Index ahead = i + kTilesAhead * tile;
             if (ahead < open)
-              trial_distances_.prefetch(first, w.rows.data() + ahead, std::min(tile, open - ahead));
+              trial_distances_.prefetch(first, listed + ahead, std::min(tile, open - ahead));
             else if (ahead < open + next_open)
-              trial_distances_.prefetch(first + kBlockRows, w.next_rows.data() + (ahead - open),
+              trial_distances_.prefetch(first + kBlockRows, next_listed + (ahead - open),
                                         std::min(tile, open + next_open - ahead));
             T* measured = measured_.data() + (first + i) * trials_;
-            trial_distances_.measure(first, w.rows.data() + i, rows, w.trial, measured);
+            trial_distances_.measure(first, listed + i, rows, w.trial, measured);
             for (Index p = 0; p < rows; ++p) {
-              const Index row = first + w.rows[i + p];
+              const Index row = first + listed[i + p];
               w.current[p] = distance_[row];
               if (!weights_.empty()) w.weights[p] = weights_[row];
             }
@@ -224,17 +240,20 @@ class PlusPlus {
         const Index rows = std::min(tile, count - i);
         one_distance_.measure(first + i, nullptr, rows, w.one, w.one.distances.data());
         std::copy_n(w.one.distances.data(), rows, distance_.data() + first + i);
+        if constexpr (Source::kShifted)
+          if (screen_.on()) screen_.keep_lengths(w.one.tile.data(), first + i, rows);
       }
       block_potential_[b] = potential_of(first, count);
     });
   }
 
   // Candidate `best` of the last best_candidate() becomes the chosen row number `step` and takes its rows. What it can
-  // take has been measured already: least_threshold_ still opens the same rows in the same order.
+  // take has been measured already.
   void take_rows(std::int32_t step, Index best) {
     const Index tile = trial_distances_.tile_rows();
-    for_each_block([&](Index b, Index first, Index count, Workspace& w) {
-      const Index open = list_open(b, w.rows.data());
+    for_each_block([&](Index b, Index first, Index count, Workspace&) {
+      const Index open = open_count_[b];
+      const std::int32_t* listed = open_rows(b);
       bool changed = false;
       for (Index i = 0; i < open; i += tile) {
         const T* measured = measured_.data() + (first + i) * trials_ + best * tile;
@@ -242,7 +261,7 @@ class PlusPlus {
         __builtin_prefetch(ahead);
         __builtin_prefetch(ahead + kCacheLine);
         for (Index p = 0; p < std::min(tile, open - i); ++p) {
-          const Index row = first + w.rows[i + p];
+          const Index row = first + listed[i + p];
           const T now = distance_[row], offered = measured[p];
           const bool taken = offered < now;  // hard to foresee: stores without a branch
           distance_[row] = taken ? offered : now;
@@ -285,9 +304,12 @@ class PlusPlus {
   Buffer<T> distance_;
   Buffer<double> block_potential_;
   Buffer<T> measured_;  ///< distances of the open rows to the candidates, tile by tile
+  Buffer<std::int32_t> open_;
+  Buffer<Index> open_count_;
   Buffer<T> chosen_, candidates_, threshold_, least_threshold_;
   Buffer<double> gains_;
   PointDistances<Source> trial_distances_, one_distance_;
+  Screen screen_;
   std::vector<std::unique_ptr<Workspace>> workspaces_;
   std::vector<Index> rows_;
   runtime::Interrupt interrupt_;
@@ -298,14 +320,14 @@ class PlusPlus {
 template <class Source>
 std::vector<Index> kmeans_plusplus(const Source& x, VectorView<const typename Source::Scalar> weights,
                                    const typename Source::Scalar* offset, Index k, Index trials,
-                                   runtime::random::Stream& stream, int threads) {
-  return PlusPlus<Source>(x, without_constant(weights), offset, k, trials, threads).choose(stream);
+                                   runtime::random::Stream& stream, int threads, Screening screening) {
+  return PlusPlus<Source>(x, without_constant(weights), offset, k, trials, threads, screening).choose(stream);
 }
 
 #define MLCORE_INSTANTIATE_SOURCE(...)                                                                            \
   template std::vector<Index> kmeans_plusplus(const __VA_ARGS__&, VectorView<const typename __VA_ARGS__::Scalar>, \
                                               const typename __VA_ARGS__::Scalar*, Index, Index,                  \
-                                              runtime::random::Stream&, int);
+                                              runtime::random::Stream&, int, Screening);
 MLCORE_INSTANTIATE_SOURCE(DenseRows<float>)
 MLCORE_INSTANTIATE_SOURCE(DenseRows<double>)
 MLCORE_INSTANTIATE_SOURCE(CsrRows<float, std::int32_t>)

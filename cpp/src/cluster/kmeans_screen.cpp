@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "cluster/candidate_screen.hpp"
 #include "cluster/screened_assigner.hpp"
 #include "mlcore/base/errors.hpp"
 
@@ -12,6 +13,9 @@ namespace {
 
 const ScreenKernels& screen_kernels_at(runtime::IsaLevel level) {
   MLCORE_SELECT_KERNELS_AT(level, kmeans_screen_kernels)
+}
+const CandidateKernels& candidate_kernels_at(runtime::IsaLevel level) {
+  MLCORE_SELECT_KERNELS_AT(level, kmeans_candidate_kernels)
 }
 const KMeansKernels<float>& kmeans_kernels_at(runtime::IsaLevel level) {
   MLCORE_SELECT_KERNELS_AT(level, kmeans_kernels_f32)
@@ -55,6 +59,38 @@ ScreenReport kmeans_screen(const MatrixView<const float>& x, const MatrixView<co
   }
   if (amx) screen.end_amx();
   return report;
+}
+
+Buffer<std::uint8_t> kmeans_near_rows(const MatrixView<const float>& x, const MatrixView<const float>& candidates,
+                                      const VectorView<const float>& distance, runtime::IsaLevel level, bool amx,
+                                      bool listed) {
+  check(x, candidates, amx);
+  require(x.is_row_major() && candidates.rows <= kScreenCenters && distance.size == x.rows, "shapes do not match");
+  const KMeansKernels<float>& kernels = kmeans_kernels_at(level);
+  const CandidateKernels& screening = candidate_kernels_at(level);
+  require(!amx || screening.near_rows_amx != nullptr, "no matrix unit at this level");
+  const Index n = x.rows, d = x.cols, points = kernels.tile_points;
+  const Buffer<float> zeros = Buffer<float>::zeros({d});
+  CandidateScreen screen(x, zeros.data(), candidates.rows, amx ? Screening::kMatrixUnit : Screening::kPortable,
+                         screening);
+  CandidateScreen::Workspace w(screen);
+  Buffer<float> tile({d, points});
+  for (Index row = 0; row < n; row += points) {
+    const Index count = std::min(points, n - row);
+    kernels.pack_tile({x.data, x.row_stride, x.col_stride, nullptr, row, count}, d, zeros.data(), tile.data());
+    screen.keep_lengths(tile.data(), row, count);
+  }
+  screen.set_candidates(candidates.data);
+  Buffer<std::uint8_t> near = Buffer<std::uint8_t>::zeros({n});
+  Buffer<std::int32_t> found(kBlockRows + kSelectSlack);
+  for (Index first = 0; first < n; first += kBlockRows) {
+    const Index rows = std::min(kBlockRows, n - first);
+    Index count = 0;  // of a list: every other row, which is few enough to stay one
+    for (Index i = 0; i < rows; i += listed ? 2 : 1) w.listed[count++] = static_cast<std::int32_t>(i);
+    const Index hits = screen.filter(first, count, rows, distance.data, w, found.data());
+    for (Index i = 0; i < hits; ++i) near[first + found[i]] = 1;
+  }
+  return near;
 }
 
 void kmeans_assign_screened(const MatrixView<const float>& x, const MatrixView<const float>& centers, bool amx,

@@ -4,14 +4,8 @@
 // rate of float FMAs. Points stay in the lanes, as in the dense tiles, so that the search for the best score is
 // vertical. Its operands are pairs of neighbouring coordinates, the even one in the low half of 32 bits. Without the
 // unit the same steps run in float on the rounded values: that costs more than the exact scores and is there for tests.
-#if MLCORE_ISA_LEVEL == 4
-#include <immintrin.h>
-#if defined(__linux__) && ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
-#define MLCORE_WITH_AMX 1
-#endif
-#endif
-
 #include "cluster/kmeans_screen.kernels.hpp"
+#include "cluster/matrix_unit.kernel.hpp"
 #include "mlcore/num/simd.hpp"
 
 namespace mlcore::MLCORE_ISA_NAMESPACE {
@@ -25,18 +19,6 @@ using cluster::ScreenSpace;
 constexpr int L = kLanes<float>;
 constexpr Index P = 2 * L;  // the tile of kmeans.kernel.cpp
 constexpr Index kPairs = kScreenCoordinates / 2;
-
-typedef std::uint32_t Bits __attribute__((vector_size(kVectorBytes)));
-
-MLCORE_INLINE Bits bits_of(Vec<float> v) noexcept { return reinterpret_cast<Bits>(v); }
-MLCORE_INLINE Vec<float> value_of(Bits v) noexcept { return reinterpret_cast<Vec<float>>(v); }
-MLCORE_INLINE void store_bits(std::uint32_t* p, Bits v) noexcept { store(reinterpret_cast<float*>(p), value_of(v)); }
-MLCORE_INLINE Bits load_bits(const std::uint32_t* p) noexcept {
-  return bits_of(load(reinterpret_cast<const float*>(p)));
-}
-
-// Nearest bfloat16, as the upper half of the 32 bits. A carry into the exponent is the right result.
-MLCORE_INLINE Bits rounded(Vec<float> v) noexcept { return (bits_of(v) + 0x8000u) & 0xffff0000u; }
 
 // pairs[chunk][half of the points][pair][lane] and the error bound of each point's scores.
 MLCORE_INLINE void round_tile(const float* tile, const ScreenCenters& centers, std::uint32_t* pairs,
@@ -194,25 +176,6 @@ Index screen(const float* tile, const ScreenCenters& centers, const ScreenSpace&
 }
 
 #ifdef MLCORE_WITH_AMX
-#define MLCORE_AMX __attribute__((target("amx-tile,amx-bf16")))
-
-// Eight tiles of 16 rows x 64 bytes: 0-3 scores, 4-5 centres, 6-7 points. A constant in memory: GCC's intrinsic tells
-// the compiler of its first bytes only.
-struct TileConfiguration {
-  std::uint8_t palette, start_row, reserved[14];
-  std::uint16_t bytes[16];
-  std::uint8_t rows[16];
-};
-alignas(64) constexpr TileConfiguration kTiles = {
-    1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
-
-// GCC's tile loads and stores do not say that they touch memory.
-MLCORE_INLINE void memory_barrier() noexcept { __asm__ volatile("" ::: "memory"); }
-
-MLCORE_AMX void begin_amx() noexcept { _tile_loadconfig(&kTiles); }
-// Frees the state: a thread switch need not save it any more.
-MLCORE_AMX void end_amx() noexcept { _tile_release(); }
-
 MLCORE_AMX Index screen_amx(const float* tile, const ScreenCenters& centers, const ScreenSpace& space) noexcept {
   constexpr Index kPanel = kScreenCenters * kScreenCoordinates, kHalf = kPairs * L;
   Vec<float> error[2];

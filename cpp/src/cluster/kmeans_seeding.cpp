@@ -9,6 +9,7 @@
 #include "cluster/column_moments.hpp"
 #include "mlcore/base/errors.hpp"
 #include "mlcore/cluster/kmeans_init.hpp"
+#include "mlcore/runtime/isa.hpp"
 #include "mlcore/runtime/random.hpp"
 #include "mlcore/runtime/threads.hpp"
 
@@ -68,11 +69,11 @@ struct SeedingCall {
 
 template <class Source>
 Buffer<Index> plusplus_rows(const Source& x, VectorView<const typename Source::Scalar> weights, Index clusters,
-                            Index trials, std::uint64_t seed, int n_jobs) {
+                            Index trials, std::uint64_t seed, int n_jobs, Screening screening = Screening::kChosen) {
   const SeedingCall<Source> call(x, weights, clusters, n_jobs);
   Stream stream(seed, Purpose::kSeeding, 0);
   const std::vector<Index> rows =
-      kmeans_plusplus(x, weights, call.offset.data(), clusters, trials, stream, call.threads);
+      kmeans_plusplus(x, weights, call.offset.data(), clusters, trials, stream, call.threads, screening);
   Buffer<Index> out({clusters});
   std::copy(rows.begin(), rows.end(), out.begin());
   return out;
@@ -88,6 +89,12 @@ Buffer<typename Source::Scalar> parallel_centers(const Source& x, VectorView<con
 }
 
 }  // namespace
+
+Buffer<Index> kmeans_plusplus_screened(const MatrixView<const float>& x, Index clusters, Index trials,
+                                       std::uint64_t seed, int n_jobs, Screening screening) {
+  require(screening != Screening::kMatrixUnit || runtime::amx_bf16(), "no matrix unit");
+  return plusplus_rows(DenseRows<float>(x), {}, clusters, trials, seed, n_jobs, screening);
+}
 
 template <class T>
 Buffer<Index> kmeans_plusplus_rows(const MatrixView<const T>& x, VectorView<const T> weights, Index clusters,

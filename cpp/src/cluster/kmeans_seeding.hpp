@@ -6,6 +6,7 @@
 #include "cluster/row_source.hpp"
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/views.hpp"
+#include "mlcore/cluster/kmeans_screen.hpp"
 #include "mlcore/runtime/random.hpp"
 
 namespace mlcore::cluster {
@@ -21,13 +22,14 @@ VectorView<const T> without_constant(const VectorView<const T>& weights) noexcep
 /// Greedy k-means++ (Arthur & Vassilvitskii 2007): every step draws `trials` candidates (0: 2 + floor(ln k)) with
 /// probability proportional to w_i D_i and keeps the one that lowers sum_i w_i D_i most, D_i being the squared distance
 /// to the nearest chosen centre. A row is looked at again only if the triangle inequality allows a candidate to be
-/// nearer than its chosen centre: |c - a|^2 < 4 D. Returns the row numbers.
-/// Memory O(n trials + k d): the distances to one step's candidates are kept, so that the chosen one takes its rows
-/// unmeasured.
+/// nearer than its chosen centre: |c - a|^2 < 4 D; and, with a matrix unit, if products in bfloat16 allow it. Returns
+/// the row numbers. Memory O(n trials + k d): the distances to one step's candidates are kept, so that the chosen one
+/// takes its rows unmeasured; screening keeps two lengths a row.
 template <class Source>
 std::vector<Index> kmeans_plusplus(const Source& x, VectorView<const typename Source::Scalar> weights,
                                    const typename Source::Scalar* offset, Index k, Index trials,
-                                   runtime::random::Stream& stream, int threads);
+                                   runtime::random::Stream& stream, int threads,
+                                   Screening screening = Screening::kChosen);
 
 /// k distinct rows, drawn with probability proportional to their weights.
 template <class Source>

@@ -3,18 +3,15 @@
 // hits. The labels are those of the dense tiles, bit for bit, ties included.
 #pragma once
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "cluster/assigner.hpp"
-#include "cluster/kmeans_screen.kernels.hpp"
+#include "cluster/kmeans_tables.hpp"
 #include "cluster/packed_centers.hpp"
+#include "cluster/screen_bound.hpp"
 
 namespace mlcore::cluster {
-
-inline const ScreenKernels& screen_kernels() { MLCORE_SELECT_KERNELS(kmeans_screen_kernels) }
 
 /// Owner of the centres in bfloat16.
 class ScreenPack {
@@ -29,30 +26,24 @@ class ScreenPack {
 
   /// `centers` in the order of the user's indices.
   void pack(const PackedCenters<float>& centers) noexcept {
-    double largest = 0, lost = 0;
+    LargestLengths lengths;
     for (Index c = 0; c < groups_ * kScreenCenters; ++c) {
       const float start = c < k_ ? -centers.half_norms[c] : -std::numeric_limits<float>::infinity();
       std::fill_n(starts_.data() + c * kLanes, kLanes, start);
       if (c >= k_) continue;
-      double norm = 0, rest = 0;
-      for (Index j = 0; j < d_; ++j) {
-        const float value = centers.rows[c * centers.row_length + j];
-        const std::uint16_t bits = nearest_bfloat16(value);
+      const float* center = centers.rows + c * centers.row_length;
+      lengths.add(center, d_);
+      for (Index j = 0; j < d_; ++j)
         panels_[((c / kScreenCenters * chunks_ + j / kScreenCoordinates) * kScreenCenters + c % kScreenCenters) *
                     kScreenCoordinates +
-                j % kScreenCoordinates] = bits;
-        const double left = static_cast<double>(value) - static_cast<double>(value_of(bits));
-        norm += static_cast<double>(value) * static_cast<double>(value);
-        rest += left * left;
-      }
-      largest = std::max(largest, norm);
-      lost = std::max(lost, rest);
+                j % kScreenCoordinates] = nearest_bfloat16(center[j]);
     }
-    set_bound(std::sqrt(largest), std::sqrt(lost));
+    bound_ = lengths.bound(d_);
   }
 
   ScreenCenters view() const noexcept {
-    return {panels_.data(), starts_.data(), k_, groups_, chunks_, d_, by_length_, by_rounding_, constant_};
+    return {panels_.data(),     starts_.data(), k_, groups_, chunks_, d_, bound_.by_length,
+            bound_.by_rounding, bound_.constant};
   }
   Index padded() const noexcept { return groups_ * kScreenCenters; }
   Index chunks() const noexcept { return chunks_; }
@@ -60,38 +51,10 @@ class ScreenPack {
  private:
   static constexpr Index kLanes = 16;
 
-  static std::uint16_t nearest_bfloat16(float value) noexcept {
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return static_cast<std::uint16_t>((bits + 0x8000u) >> 16);
-  }
-  static float value_of(std::uint16_t upper) noexcept {
-    const std::uint32_t bits = static_cast<std::uint32_t>(upper) << 16;
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-  }
-
-  // With |c| <= C and |dc| <= D for all centres, and X = x - dx in bfloat16, a rounded score and the float score of the
-  // dense tiles differ by at most
-  //   |dx| C + |X| D                                    rounding of the factors (Cauchy-Schwarz)
-  // + r (C^2 / 2 + (|X| + |dx|) C)                      both sums in float, in any order
-  // + t sqrt(d) (C + D)                                 |X| and |dx| come from squares that may underflow
-  // + f d (|X| + |dx| + C + 1)                          the matrix unit takes subnormal numbers for zero
-  // and `slack` covers the rounding of the bound itself.
-  void set_bound(double largest, double lost) noexcept {
-    const double d = static_cast<double>(d_), slack = 1.0 + (d + 64.0) * 0x1p-22;
-    const double r = 4.0 * (d + 16.0) * 0x1p-24, t = 0x1p-70, f = 0x1p-124;
-    by_length_ = static_cast<float>(slack * (lost + r * largest + f * d));
-    by_rounding_ = static_cast<float>(slack * (largest + r * largest + f * d));
-    constant_ = static_cast<float>(
-        slack * (r * largest * largest + 2.0 * t * std::sqrt(d) * (largest + lost) + f * d * (largest + 1.0)));
-  }
-
   Index k_, d_, groups_, chunks_;
   Buffer<std::uint16_t> panels_;
   Buffer<float> starts_;
-  float by_length_ = 0, by_rounding_ = 0, constant_ = 0;
+  ScreenBound bound_;
 };
 
 class ScreenedAssigner final : public Assigner<float> {

@@ -64,6 +64,8 @@ bool ask_for_amx() noexcept {
   if (lowered || isa_level() != IsaLevel::kV4 || __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
   constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
   if ((d & kBf16) == 0 || (d & kTile) == 0) return false;
+  constexpr unsigned kVectorBf16 = 1u << 5;  // conversions of whole vectors
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) == 0 || (a & kVectorBf16) == 0) return false;
   constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 #else
