@@ -53,7 +53,8 @@ class PlusPlus {
         gains_(Buffer<double>::zeros({units_, trials_})),
         trial_distances_(x, offset, trials_),
         one_distance_(x, offset, 1),
-        screen_(x.view(), offset, trials_, screening) {
+        screen_(x.view(), offset, trials_,
+                screening == Screening::kChosen && k < kLeastSteps ? Screening::kNever : screening) {
     for (int m = 0; m < threads; ++m) workspaces_.push_back(std::make_unique<Workspace>(*this));
   }
 
@@ -95,6 +96,7 @@ class PlusPlus {
   };
 
   static constexpr Index kTilesAhead = 4;
+  static constexpr Index kLeastSteps = 16;  // in the first steps most rows change: screening comes on top
   static constexpr Index kListed = kBlockRows + kSelectSlack;
 
   double weight(Index row) const noexcept { return weights_.empty() ? 1.0 : static_cast<double>(weights_[row]); }
