@@ -5,6 +5,7 @@ import pytest
 
 from mlcore import hmm
 from mlcore.callbacks import EarlyStop, History
+from mlcore.hmm._starts import _better as better
 
 LENGTHS = [40, 1, 59, 30]
 
@@ -135,6 +136,21 @@ def test_the_best_of_several_starts_is_kept(name, kind):
     two = make(name, kind, n_iter=3, random_state=0, n_init=4, n_jobs=2).fit(X)
     assert one.lower_bound_ == two.lower_bound_
     np.testing.assert_array_equal(one.transmat_, two.transmat_)
+
+
+def test_starts_that_end_alike_are_equal():
+    """Two starts may find one solution under other numbers of the states: rounding must not choose."""
+
+    def monitor(*history):
+        made = hmm.ConvergenceMonitor(1e-2, 10, False)
+        made.history.extend(history)
+        return made
+
+    assert not better(monitor(-200.0, -100.0 + 1e-11), monitor(-100.0))
+    assert not better(monitor(-100.0), monitor(-100.0 + 1e-11))
+    assert better(monitor(-100.0 + 1e-6), monitor(-100.0))
+    assert better(monitor(-100.0), monitor())
+    assert not better(monitor(), monitor(-100.0))
 
 
 def test_known_states_are_kept_and_teach():

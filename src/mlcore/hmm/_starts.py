@@ -34,8 +34,14 @@ def _seeds(random_state: Any, n_init: int) -> Iterator[Any]:
         yield int(rest.randint(2**31 - 1))
 
 
-def _objective(monitor: ConvergenceMonitor) -> float:
-    return monitor.history[-1] if monitor.history else -np.inf
+def _better(monitor: ConvergenceMonitor, best: ConvergenceMonitor) -> bool:
+    """Is the end of one start above that of another by more than rounding?
+
+    Starts that end in the same solution with other numbers of the states differ in the last bits only, and
+    these depend on the instruction set: the earlier start is kept.
+    """
+    ours, theirs = (m.history[-1] if m.history else -np.inf for m in (monitor, best))
+    return ours > theirs + 1e-10 * abs(theirs) if np.isfinite(theirs) else ours > theirs
 
 
 def best_start(
@@ -47,8 +53,8 @@ def best_start(
 ) -> tuple[BaseHMM, ConvergenceMonitor]:
     """A copy of the model after the best of its ``n_init`` starts, with its monitor.
 
-    Starts are compared by their last objective, ties go to the earlier one. Few long sequences leave threads
-    idle, so then the starts run side by side, each with one thread; the numbers are the same.
+    Starts are compared by their last objective, equals go to the earlier one. Few long sequences leave
+    threads idle, so then the starts run side by side, each with one thread; the numbers are the same.
     """
 
     def run(
@@ -68,7 +74,7 @@ def best_start(
     best: tuple[BaseHMM, ConvergenceMonitor] | None = None
     for number, seed in enumerate(seeds):
         candidate, own, stopped = run(number, seed, threads)
-        if best is None or _objective(own) > _objective(best[1]):
+        if best is None or _better(own, best[1]):
             best = candidate, own
         if stopped:
             break
@@ -78,8 +84,10 @@ def best_start(
 
 def _side_by_side(run: Any, seeds: Iterator[Any], workers: int) -> tuple[BaseHMM, ConvergenceMonitor]:
     """The starts in threads, no more of them under way than there are workers."""
-    best: tuple[float, int, Any, Any] | None = None
+    best: tuple[BaseHMM, ConvergenceMonitor] | None = None
     pending: dict[Future[Any], int] = {}
+    ended_early: dict[int, Any] = {}  # results that wait for those of earlier starts
+    compared = 0
     numbered = enumerate(seeds)
     exhausted = False
     ended = threading.Event()
@@ -100,16 +108,17 @@ def _side_by_side(run: Any, seeds: Iterator[Any], workers: int) -> tuple[BaseHMM
                 if not pending:
                     break
                 done, _ = wait(pending, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=pending.__getitem__):
-                    number = pending.pop(future)
-                    candidate, own, _ = future.result()
-                    key = (_objective(own), -number)
-                    if best is None or key > best[:2]:
-                        best = (*key, candidate, own)
+                for future in done:
+                    ended_early[pending.pop(future)] = future.result()[:2]
+                while compared in ended_early:  # in the order of the starts, whoever ends first
+                    candidate, own = ended_early.pop(compared)
+                    if best is None or _better(own, best[1]):
+                        best = candidate, own
+                    compared += 1
         except BaseException:
             ended.set()  # the pool waits for what is under way
             for future in pending:
                 future.cancel()
             raise
     assert best is not None
-    return best[2], best[3]
+    return best
