@@ -328,7 +328,7 @@ def em_row(name: str, title: str, make: Any, n_iter: int, goal: float, batch: bo
         goals={BEST: goal},
         objective="loss",
         slack=1e-8,
-        calls=3 if n_iter > 3 else 1,
+        calls=3 if name == "dna" else 1,
     )
 
 

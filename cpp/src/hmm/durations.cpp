@@ -4,95 +4,17 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
-#include "hmm/groups.hpp"
-#include "hmm/kernels.hpp"
-#include "hmm/log_space.hpp"
+#include "hmm/duration_job.hpp"
+#include "hmm/duration_pairs.hpp"
 #include "hmm/scratch.hpp"
 #include "hmm/worker.hpp"
-#include "mlcore/base/errors.hpp"
-#include "mlcore/base/sizes.hpp"
 #include "mlcore/runtime/interrupt.hpp"
 #include "mlcore/runtime/parallel.hpp"
-#include "mlcore/runtime/threads.hpp"
 
 namespace mlcore::hmm {
 namespace {
-
-constexpr double kNever = -std::numeric_limits<double>::infinity();
-
-/// What all sequences share.
-struct DurationJob {
-  DurationJob(MatrixView<const double> l, const Sequences& s, const DurationChain& c)
-      : log_density(l),
-        sequences(s),
-        model(c),
-        k(c.chain.states),
-        stride(duration_stride(c.longest)),
-        plane(k * stride) {
-    check(l, s, c);
-    durations = Buffer<double>::zeros({k, stride});
-    for (Index j = 0; j < k; ++j) std::copy_n(c.durations + j * c.longest, c.longest, durations.data() + j * stride);
-    shape = {k, c.longest, c.chain.transitions, durations.data()};
-  }
-  static void check(MatrixView<const double> l, const Sequences& s, const DurationChain& c) {
-    EmissionSpec emission;
-    emission.states = l.cols;
-    Observations x;
-    x.rows = l.rows;
-    require(l.is_row_major() && l.row_stride == l.cols, "log_density must be contiguous");
-    require(c.longest > 0, "durations must not be empty");
-    check_sequences(emission, x, s, c.chain);
-  }
-  int threads(int n_jobs, double ns) const {
-    const auto rows = static_cast<double>(log_density.rows), states = static_cast<double>(k);
-    const double work = rows * ns * (states * states + states * static_cast<double>(model.longest));
-    return runtime::threads_for_work(runtime::resolve_threads(n_jobs).threads, work);
-  }
-  Lane lane(Index s) const {
-    Lane found;
-    found.sequence = s;
-    found.row = sequences.offsets[s];
-    found.length = sequences.offsets[s + 1] - found.row;
-    return found;
-  }
-
-  MatrixView<const double> log_density;
-  const Sequences& sequences;
-  const DurationChain& model;
-  Index k, stride, plane;
-  Buffer<double> durations;
-  DurationShape shape;
-};
-
-/// Sums over sequences.
-struct DurationTotals {
-  DurationTotals() = default;
-  explicit DurationTotals(const DurationJob& job)
-      : start(Buffer<double>::zeros({job.k})),
-        pairs(Buffer<double>::zeros({job.k, job.k})),
-        durations(Buffer<double>::zeros({job.plane})),
-        slow_pairs(Buffer<double>::zeros({job.k, job.k})),
-        slow_durations(Buffer<double>::zeros({job.k, job.model.longest})) {}
-  void add(const DurationTotals& other) {
-    log_likelihood += other.log_likelihood;
-    log_space += other.log_space;
-    const auto add_to = [](Buffer<double>& a, const Buffer<double>& b) {
-      for (Index i = 0; i < a.size(); ++i) a[i] += b[i];
-    };
-    add_to(start, other.start);
-    add_to(pairs, other.pairs);
-    add_to(durations, other.durations);
-    add_to(slow_pairs, other.slow_pairs);
-    add_to(slow_durations, other.slow_durations);
-  }
-  double log_likelihood = 0;
-  Index log_space = 0;
-  // pairs and durations still lack their factors A_ij and p_k(d); the slow ones, from log space, have them.
-  Buffer<double> start, pairs, durations, slow_pairs, slow_durations;
-};
 
 /// One sequence at a time, with the memory of one thread.
 class DurationWorker {
@@ -180,12 +102,12 @@ class DurationWorker {
         job_.sequences.labels.empty() ? nullptr : job_.sequences.labels.data + lane.row + first;
     for (Index t = 0; t < steps; ++t, l += k_) {
       double* b = likelihood_.data() + t * k_;
-      double most = kNever;
+      double most = kImpossible;
       for (Index j = 0; j < k_; ++j) {
-        b[j] = labels == nullptr || labels[t] < 0 || labels[t] == j ? l[j] : kNever;
+        b[j] = labels == nullptr || labels[t] < 0 || labels[t] == j ? l[j] : kImpossible;
         most = std::max(most, b[j]);
       }
-      if (most == kNever) most = 0;
+      if (most == kImpossible) most = 0;
       for (Index j = 0; j < k_; ++j) b[j] = std::exp(b[j] - most);
       shifts += most;
     }
@@ -208,78 +130,6 @@ class DurationWorker {
   Index k_, tile_;
   double mantissa_ = 1;
   Scratch<double> likelihood_, alpha_, enter_, sums_, scale_, u_, arrival_, checkpoints_, checkpoint_scale_;
-};
-
-/// The chain of pairs (state, rows left), number k D + r, in log space: slow, but nothing is out of range.
-class PairsInLogSpace {
- public:
-  explicit PairsInLogSpace(const DurationJob& job)
-      : job_(job),
-        depth_(job.model.longest),
-        pairs_(job.k * depth_),
-        start_(Buffer<double>::zeros({pairs_})),
-        transitions_(Buffer<double>::zeros({pairs_, pairs_})) {
-    const Chain& chain = job.model.chain;
-    for (Index j = 0; j < job.k; ++j)
-      for (Index r = 0; r < depth_; ++r) {
-        const double p = job.model.durations[j * depth_ + r];
-        start_[j * depth_ + r] = chain.start[j] * p;
-        for (Index i = 0; i < job.k; ++i)
-          transitions_[i * depth_ * pairs_ + j * depth_ + r] = chain.transitions[i * job.k + j] * p;
-        if (r > 0) transitions_[(j * depth_ + r) * pairs_ + j * depth_ + r - 1] += 1.0;
-      }
-  }
-  double score(const Lane& lane) {
-    const Buffer<double> density = densities(lane);
-    Buffer<double> alpha({lane.length, pairs_});
-    return log_forward(LogChain(chain()), density.data(), lane.length, alpha.data());
-  }
-  double posterior(const Lane& lane, double weight, double* gamma, DurationTotals& total) {
-    const Index n = lane.length, k = job_.k;
-    const LogChain logs(chain());
-    const Buffer<double> density = densities(lane);
-    Buffer<double> alpha({n, pairs_}), beta({n, pairs_});
-    const double all = log_forward(logs, density.data(), n, alpha.data());
-    std::fill_n(gamma, n * k, 0.0);
-    if (all == kNever) return all;
-    log_backward(logs, density.data(), n, beta.data());
-    for (Index t = 0; t < n; ++t)
-      for (Index q = 0; q < pairs_; ++q)
-        gamma[t * k + q / depth_] += weight * std::exp(alpha[t * pairs_ + q] + beta[t * pairs_ + q] - all);
-    for (Index t = 0; t < n; ++t)
-      for (Index q = 0; q < pairs_; ++q) {
-        const double here = density[t * pairs_ + q] + beta[t * pairs_ + q] - all;
-        for (Index i = 0; i < (t > 0 ? k : 1); ++i) {
-          // A segment begins: from the end of one in state i, or with the sequence.
-          const double share = t > 0 ? weight * std::exp(alpha[(t - 1) * pairs_ + i * depth_] +
-                                                         std::log(job_.model.chain.transitions[i * k + q / depth_] *
-                                                                  job_.model.durations[q]) +
-                                                         here)
-                                     : weight * std::exp(logs.start[q] + here);
-          total.slow_durations[q] += share;
-          if (t > 0) total.slow_pairs[i * k + q / depth_] += share;
-        }
-      }
-    for (Index j = 0; j < k; ++j) total.start[j] += gamma[j];
-    return all;
-  }
-
- private:
-  Chain chain() const noexcept { return {pairs_, start_.data(), transitions_.data()}; }
-  Buffer<double> densities(const Lane& lane) const {
-    Buffer<double> out({lane.length, pairs_});
-    for (Index t = 0; t < lane.length; ++t) {
-      const std::int32_t label = job_.sequences.labels.empty() ? -1 : job_.sequences.labels[lane.row + t];
-      for (Index q = 0; q < pairs_; ++q)
-        out[t * pairs_ + q] =
-            label < 0 || label == q / depth_ ? job_.log_density.data[(lane.row + t) * job_.k + q / depth_] : kNever;
-    }
-    return out;
-  }
-
-  const DurationJob& job_;
-  Index depth_, pairs_;
-  Buffer<double> start_, transitions_;
 };
 
 Index longest_of(const Sequences& sequences) noexcept {
@@ -325,65 +175,6 @@ DurationTotals all_sequences(const DurationJob& job, int n_jobs, double* log_lik
   });
   for (std::size_t p = 1; p < sums.size(); ++p) sums[0].add(sums[p]);
   return std::move(sums[0]);
-}
-
-/// Best path of pairs, its states only.
-double best_path(const DurationJob& job, const LogChain& logs, const double* log_durations, const Lane& lane,
-                 std::int32_t* states) {
-  const Index k = job.k, n = lane.length, longest = job.model.longest;
-  Scratch<double> density({n, k}), enter({n, k}), end({n, k}), delta({job.plane});
-  for (Index t = 0; t < n; ++t) {
-    const std::int32_t label = job.sequences.labels.empty() ? -1 : job.sequences.labels[lane.row + t];
-    for (Index j = 0; j < k; ++j)
-      density[t * k + j] = label < 0 || label == j ? job.log_density.data[(lane.row + t) * k + j] : kNever;
-  }
-  std::fill_n(delta.data(), job.plane, kNever);
-  DurationViterbi step;
-  step.shape = {k, longest, logs.transitions.data(), log_durations};
-  step.steps = n;
-  step.log_density = density.data();
-  step.initial = logs.start.data();
-  step.delta = delta.data();
-  step.enter = enter.data();
-  step.end = end.data();
-  duration_kernels().viterbi(step);
-
-  Index state = 0, left = 0;
-  double best = kNever;
-  for (Index j = 0; j < k; ++j)
-    for (Index r = 0; r < longest; ++r)
-      if (delta[j * job.stride + r] > best) {
-        best = delta[j * job.stride + r];
-        state = j;
-        left = r;
-      }
-  // Segment by segment from the end: of all rows where it may have begun the best.
-  for (Index t = n - 1; t >= 0;) {
-    double rows = 0, most = kNever;
-    Index begin = t;
-    for (Index s = t; s >= 0 && left + t - s < longest; --s) {
-      rows += density[s * k + state];
-      const double value = enter[s * k + state] + log_durations[state * job.stride + left + t - s] + rows;
-      if (value > most) {
-        most = value;
-        begin = s;
-      }
-    }
-    std::fill(states + begin, states + t + 1, static_cast<std::int32_t>(state));
-    t = begin - 1;
-    left = 0;
-    if (t < 0) break;
-    const Index to = state;
-    most = kNever;
-    for (Index i = 0; i < k; ++i) {
-      const double value = end[t * k + i] + logs.transitions[i * k + to];
-      if (value > most) {
-        most = value;
-        state = i;
-      }
-    }
-  }
-  return best;
 }
 
 }  // namespace
@@ -434,23 +225,6 @@ DurationStatistics duration_estep(MatrixView<const double> log_density, const Se
   for (Index t = 0; t < log_density.rows; ++t)
     for (Index j = 0; j < k; ++j) out.post[j] += out.gamma[t * k + j];
   return out;
-}
-
-void duration_viterbi(MatrixView<const double> log_density, const Sequences& sequences, const DurationChain& chain,
-                      int n_jobs, double* log_probability, std::int32_t* states) {
-  const DurationJob job(log_density, sequences, chain);
-  const LogChain logs(chain.chain);
-  Buffer<double> log_durations({job.k, job.stride});
-  for (Index j = 0; j < job.k; ++j)
-    for (Index r = 0; r < job.stride; ++r)
-      log_durations[j * job.stride + r] = r < chain.longest ? std::log(chain.durations[j * chain.longest + r]) : kNever;
-  std::fill_n(log_probability, sequences.count(), 0.0);
-  runtime::Interrupt interrupt;
-  runtime::parallel_for(sequences.count(), job.threads(n_jobs, 0.4), [&](Index s) {
-    interrupt.poll();
-    const Lane lane = job.lane(s);
-    if (lane.length > 0) log_probability[s] = best_path(job, logs, log_durations.data(), lane, states + lane.row);
-  });
 }
 
 }  // namespace mlcore::hmm

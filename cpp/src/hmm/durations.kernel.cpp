@@ -21,8 +21,7 @@ MLCORE_INLINE double sum_of(V v) noexcept {
 }
 
 void forward(const DurationForward& s) noexcept {
-  const Index k = s.shape.states, depth = hmm::duration_depth(s.shape.longest),
-              stride = hmm::duration_stride(s.shape.longest);
+  const Index k = s.shape.states, depth = s.shape.depth, stride = s.shape.stride;
   const double* before = s.before;
   double scale = s.before_scale;
   for (Index t = 0; t < s.steps; ++t) {
@@ -56,8 +55,7 @@ void forward(const DurationForward& s) noexcept {
 }
 
 void backward(const DurationBackward& s) noexcept {
-  const Index k = s.shape.states, depth = hmm::duration_depth(s.shape.longest),
-              stride = hmm::duration_stride(s.shape.longest);
+  const Index k = s.shape.states, depth = s.shape.depth, stride = s.shape.stride;
   for (Index t = s.steps - 1; t >= 0; --t) {
     const bool first = t == 0 && s.begins;
     const double* before = t > 0 ? s.alpha + (t - 1) * k * stride : s.before;
@@ -94,8 +92,7 @@ void backward(const DurationBackward& s) noexcept {
 }
 
 void viterbi(const DurationViterbi& s) noexcept {
-  const Index k = s.shape.states, depth = hmm::duration_depth(s.shape.longest),
-              stride = hmm::duration_stride(s.shape.longest);
+  const Index k = s.shape.states, depth = s.shape.depth, stride = s.shape.stride;
   for (Index t = 0; t < s.steps; ++t) {
     double* enter = s.enter + t * k;
     const bool first = t == 0 && s.initial != nullptr;

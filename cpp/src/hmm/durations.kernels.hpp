@@ -13,16 +13,13 @@
 
 namespace mlcore::hmm {
 
+/// Rows left go in steps of this many.
 inline constexpr Index kDepthStep = 8;
-inline constexpr Index duration_depth(Index longest) noexcept {
-  return (longest + kDepthStep - 1) / kDepthStep * kDepthStep;
-}
-/// One vector more: what is read at r + 1 stays within the state.
-inline constexpr Index duration_stride(Index longest) noexcept { return duration_depth(longest) + kDepthStep; }
 
 struct DurationShape {
   Index states = 0;
-  Index longest = 0;                    ///< D
+  Index depth = 0;                      ///< D rounded up to kDepthStep
+  Index stride = 0;                     ///< depth + kDepthStep: what is read at r + 1 stays within the state
   const double* transitions = nullptr;  ///< K x K, row = from; logarithms for viterbi
   const double* durations = nullptr;    ///< plane: p_k(r + 1); logarithms, -inf beyond D, for viterbi
 };
