@@ -6,6 +6,7 @@
 #include "arrays.hpp"
 #include "mlcore/hmm/inference.hpp"
 #include "mlcore/hmm/statistics.hpp"
+#include "mlcore/runtime/memory.hpp"
 
 namespace mlcore::python {
 namespace {
@@ -71,7 +72,10 @@ py::dict combine(const py::dict& a, const py::dict& b) {
 Buffer<double> rows_of_sequences(const hmm::Sequences& sequences, Index rows, Index k) {
   const auto& offsets = sequences.offsets;
   const bool all = offsets.size > 0 && offsets[0] == 0 && offsets[offsets.size - 1] == rows;
-  return all ? Buffer<double>({rows, k}) : Buffer<double>::zeros({rows, k});
+  if (!all) return Buffer<double>::zeros({rows, k});
+  Buffer<double> out({rows, k});
+  runtime::prefer_huge_pages(out.data(), out.size() * static_cast<Index>(sizeof(double)));
+  return out;
 }
 
 py::tuple posteriors(const py::tuple& emission, const py::object& X, const Array<std::int64_t>& offsets,

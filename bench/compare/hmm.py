@@ -333,7 +333,7 @@ def em_row(name: str, title: str, make: Any, n_iter: int, goal: float, batch: bo
 
 
 def call_row(
-    name: str, title: str, method: str, make: Any, goal: float, calls: int = 3, batch: bool = False
+    name: str, title: str, method: str, make: Any, goal: float, calls: int, batch: bool = False
 ) -> Row:
     return Row(
         name,
@@ -381,10 +381,12 @@ def rows() -> tuple[Row, ...]:
         ("short", "K = 3, d = 4, 10,000 × 20", short, True),
     )
     for name, title, make, batch in decoded:
-        found.append(call_row(f"viterbi-{name}", f"Viterbi, {title}", "predict", make, 8.0, batch=batch))
-        found.append(
-            call_row(f"posterior-{name}", f"posteriors, {title}", "predict_proba", make, 8.0, batch=batch)
-        )
+        calls = 3 if name in ("symbols", "long") else 15
+        for task, method in (("viterbi", "predict"), ("posterior", "predict_proba")):
+            words = {"viterbi": "Viterbi", "posterior": "posteriors"}[task]
+            found.append(
+                call_row(f"{task}-{name}", f"{words}, {title}", method, make, 8.0, calls=calls, batch=batch)
+            )
     found.append(
         Row(
             "sample",

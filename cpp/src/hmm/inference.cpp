@@ -14,6 +14,7 @@
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/sizes.hpp"
 #include "mlcore/runtime/interrupt.hpp"
+#include "mlcore/runtime/memory.hpp"
 #include "mlcore/runtime/parallel.hpp"
 #include "mlcore/runtime/threads.hpp"
 
@@ -408,7 +409,12 @@ Statistics estep(const EmissionSpec& spec, const Observations& x, const Sequence
   const int threads = threads_of(n_jobs, sequences, k, 0.7, 8);
   Statistics out;
   out.sequences = sequences.count();
-  if (spec.family == Family::kLogDensity) out.gamma = Buffer<double>::zeros({x.rows, k});
+  if (spec.family == Family::kLogDensity) {
+    // Every row of a sequence is written: zeros are for rows that are in none.
+    const bool all = sequences.offsets[0] == 0 && sequences.offsets[sequences.count()] == x.rows;
+    out.gamma = all ? Buffer<double>({x.rows, k}) : Buffer<double>::zeros({x.rows, k});
+    if (all) runtime::prefer_huge_pages(out.gamma.data(), out.gamma.size() * static_cast<Index>(sizeof(double)));
+  }
   double* gamma = out.gamma.size() > 0 ? out.gamma.data() : nullptr;
 
   runtime::Interrupt interrupt;
