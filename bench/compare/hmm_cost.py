@@ -1,6 +1,6 @@
 """Cost of an E-step against the number of states and the length: ``python -m bench.compare.hmm_cost [DIR]``.
 
-Times `mlcore._core.hmm.estep` on given log-densities, so that the recursions and the posteriors handed out are
+Times `mlcore._core.hmm.estep` on given log-densities, so that recursions and the posteriors handed out are
 all there is, and writes `hmm-cost.inc.md` (table) and `hmm-cost.svg` (plot) into DIR. Cost per row is to grow
 as K^2 once K is large, and independent of the length once the sequence is long enough to share out.
 """
