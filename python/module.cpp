@@ -26,6 +26,7 @@ void register_hmm_paths(py::module_& module);  // after register_hmm
 void register_neighbors(py::module_& module);
 void register_dbscan(py::module_& module);  // after register_cluster
 void register_svm(py::module_& module);
+void register_svm_linear(py::module_& module);
 }  // namespace mlcore::python
 
 PYBIND11_MODULE(_core, module) {
@@ -50,6 +51,7 @@ PYBIND11_MODULE(_core, module) {
   register_neighbors(module);
   register_dbscan(module);
   register_svm(module);
+  register_svm_linear(module);  // into the same submodule
   register_testing_random(testing);
   register_testing_num(testing);
   register_testing_observer(testing);

@@ -2,6 +2,7 @@
 #include "arrays.hpp"
 #include "csr.hpp"
 #include "mlcore/svm/decision.hpp"
+#include "mlcore/svm/regression.hpp"
 #include "mlcore/svm/svc.hpp"
 
 namespace mlcore::python {
@@ -46,8 +47,37 @@ py::tuple svc_fit(const View& x, const Array<std::int32_t>& labels, Index classe
       to_array(std::move(result.support), {support}), to_array(std::move(result.per_class), {classes}),
       to_array(std::move(result.dual_coef), {classes - 1, support}), to_array(std::move(result.rho), {pairs}),
       to_array(std::move(result.iterations), {pairs}), to_array(std::move(result.kkt_violation), {pairs}),
-      to_array(std::move(result.dual_gap), {pairs}), to_array(std::move(result.dual_objective), {pairs}),
-      result.status);
+      to_array(std::move(result.dual_gap), {pairs}), to_array(std::move(result.dual_objective), {pairs}), result.status,
+      to_array(std::move(result.at_bound), {pairs}), result.single_precision);
+}
+
+template <class T, class View>
+py::tuple single_fit(const View& x, int problem, const Array<double>& targets, const Array<double>& bounds,
+                     double epsilon, double nu, const KernelTuple& kernel, double tolerance, double cache_bytes,
+                     bool shrinking, Index max_iterations, int n_threads) {
+  if (problem < 0 || problem > 2) throw std::invalid_argument("unknown problem");
+  svm::SingleSpec spec;
+  spec.kernel = kernel_function(kernel);
+  spec.tolerance = tolerance;
+  spec.cache_bytes = cache_bytes;
+  spec.shrinking = shrinking;
+  spec.max_iterations = max_iterations;
+  spec.n_jobs = n_threads;
+  spec.problem = static_cast<svm::SingleProblem>(problem);
+  spec.targets = vector_view<double>(targets, "targets");
+  spec.bounds = vector_view<double>(bounds, "bounds");
+  spec.epsilon = epsilon;
+  spec.nu = nu;
+  svm::SingleResult result;
+  {
+    py::gil_scoped_release nogil;
+    result = svm::single_fit(x, spec);
+  }
+  const Index support = result.support.size();
+  return py::make_tuple(to_array(std::move(result.support), {support}),
+                        to_array(std::move(result.dual_coef), {1, support}), result.rho, result.epsilon,
+                        result.iterations, result.kkt_violation, result.dual_gap, result.dual_objective, result.status,
+                        result.at_bound, result.single_precision);
 }
 
 template <class View, class SupportView>
@@ -91,6 +121,17 @@ void define(py::module_& m, AsView as_view, AsSupportView as_support_view) {
       py::arg("X").noconvert(), py::arg("labels").noconvert(), py::arg("n_classes"), py::arg("bounds").noconvert(),
       py::arg("nu").none(true), py::arg("kernel"), py::arg("tol"), py::arg("cache_bytes"), py::arg("shrinking"),
       py::arg("max_iter"), py::arg("n_threads"));
+  m.def(
+      "single_fit",
+      [=](const Argument& X, int problem, const Array<double>& targets, const Array<double>& bounds, double epsilon,
+          double nu, const KernelTuple& kernel, double tol, double cache_bytes, bool shrinking, Index max_iter,
+          int n_threads) {
+        return single_fit<T>(as_view(X), problem, targets, bounds, epsilon, nu, kernel, tol, cache_bytes, shrinking,
+                             max_iter, n_threads);
+      },
+      py::arg("X").noconvert(), py::arg("problem"), py::arg("targets").noconvert(), py::arg("bounds").noconvert(),
+      py::arg("epsilon"), py::arg("nu"), py::arg("kernel"), py::arg("tol"), py::arg("cache_bytes"),
+      py::arg("shrinking"), py::arg("max_iter"), py::arg("n_threads"));
   m.def(
       "decide",
       [=](const Argument& X, const SupportArgument& vectors, const Array<double>& coef,

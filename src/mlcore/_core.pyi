@@ -456,7 +456,38 @@ class _Svm:
         shrinking: bool,
         max_iter: int,
         n_threads: int,
-    ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array, _Array, int]: ...
+    ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array, _Array, int, _Array, bool]: ...
+    @staticmethod
+    def single_fit(
+        X: _Matrix,
+        problem: int,
+        targets: _Array,
+        bounds: _Array,
+        epsilon: float,
+        nu: float,
+        kernel: _Kernel,
+        tol: float,
+        cache_bytes: float,
+        shrinking: bool,
+        max_iter: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array, float, float, int, float, float, float, int, int, bool]: ...
+    @staticmethod
+    def linear_fit(
+        X: _Matrix,
+        loss: int,
+        method: int,
+        targets: _Array,
+        costs: _Array,
+        positive_costs: _Array,
+        negative_costs: _Array,
+        bias: float,
+        epsilon: float,
+        tol: float,
+        max_iter: int,
+        seed: int,
+        n_threads: int,
+    ) -> tuple[_Array, _Array, _Array]: ...
     @staticmethod
     def decide(
         X: _Matrix,

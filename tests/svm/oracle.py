@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import LinearConstraint, minimize
+from scipy.spatial.distance import cdist
 
 
 def kernel_matrix(kind: str, X: Any, Z: Any, gamma: float, coef0: float = 0.0, degree: int = 3) -> np.ndarray:
     X, Z = np.asarray(X, dtype=float), np.asarray(Z, dtype=float)
     if kind == "rbf":
-        return np.exp(-gamma * np.square(X[:, None] - Z[None]).sum(axis=2))
+        return np.exp(-gamma * cdist(X, Z, "sqeuclidean"))
     products = X @ Z.T
     if kind == "linear":
         return products

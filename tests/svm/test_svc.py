@@ -16,6 +16,8 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from svm_oracle import dual_optimum, kernel_matrix, violation
 
+from mlcore import _core
+from mlcore._validation import native_threads
 from mlcore.svm import SVC
 
 KERNELS = ["linear", "poly", "rbf", "sigmoid"]
@@ -129,9 +131,9 @@ def test_equal_to_scikit_learn(kernel, classes):
 def test_linear_kernel_equal_to_scikit_learn(classes):
     """More rows than features: many multipliers give the same plane, so only the plane is compared."""
     X, y = problem(150, 5, classes)
-    ours, theirs = (c(kernel="linear").fit(X, y) for c in (SVC, peer.SVC))
-    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=5e-3)
-    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=5e-3)
+    ours, theirs = (c(kernel="linear", tol=1e-7).fit(X, y) for c in (SVC, peer.SVC))
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-5)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-4)
 
 
 def test_libsvm_iterations_are_reproduced():
@@ -299,6 +301,8 @@ def test_sample_weights_mean_repetition_and_removal():
         ([0, 0, 0, 1, 1, 1], "belong to the same class"),
         ([1, 2], "incompatible shapes"),
         ([1, 1, 1, np.nan, 1, 1], "NaN"),
+        ([1, 1, 1, np.inf, 1, 1], "infinity"),
+        (np.ones((6, 2)), "must be 1D array or scalar"),
     ],
 )
 def test_weights_that_are_refused(weights, message):
@@ -397,3 +401,75 @@ def test_coef_is_read_only():
     coef = SVC(kernel="linear").fit(X, y).coef_
     with pytest.raises(ValueError, match="read-only"):
         coef[0, 0] = 1.0
+
+
+def precision_of(X, y, **more):
+    """Violation from first principles, and whether the solver's kernel values were float32."""
+    arguments = {"tol": 1e-3, "C": 1.0, "gamma": 1.0} | more
+    model = SVC(**arguments).fit(X, y)
+    kernel = (0 if model.kernel == "linear" else 2, float(model._gamma), 0.0, 3)
+    labels = np.searchsorted(model.classes_, y).astype(np.int32)
+    bounds = np.full(len(y), arguments["C"])
+    result = _core.svm.svc_fit(
+        X, labels, 2, bounds, None, kernel, arguments["tol"], 2e8, True, -1, native_threads(None)
+    )
+    K = kernel_matrix(model.kernel, X, X, model._gamma)
+    return optimality(model, X, y, K, arguments["C"]), result[-1], model
+
+
+def test_float64_takes_over_where_float32_is_not_enough():
+    """Three roads: small enough for float64 at once, float32, and float32 that did not pass the check."""
+    X, y = problem(400, 40)
+    found, single, _ = precision_of(X, y, gamma=0.01)
+    assert not single
+    assert found < 1.001e-3
+    X, y = problem(2500, 40)
+    found, single, model = precision_of(X, y, gamma=0.01)
+    assert single
+    assert found < 1.02e-3
+    assert model.kkt_violation_[0] == pytest.approx(found, abs=2e-5)
+    # Products of 10^4 with multipliers of 100: gradients of 10^6, whose float32 kernel values are off by 0.1
+    scale = np.linspace(1, 100, 40)
+    found, single, model = precision_of(X * scale, y, kernel="linear", C=1e-4)
+    assert found < 1.02e-3
+    found, single, model = precision_of(X * scale + 300, y, kernel="linear", C=1e-4)
+    assert not single
+    assert found < 1.02e-3
+    # Squared lengths that would cost the exponent its digits: not even tried
+    found, single, model = precision_of(X * 100, y, gamma=1e-4 * 30)
+    assert not single
+    assert found < 1.001e-3
+
+
+def test_a_hopeless_tolerance_ends_with_a_warning():
+    """The guard against stalling: rounding keeps the violation above any tol below its own size."""
+    X, y = problem(40, 2)
+    with pytest.warns(
+        ConvergenceWarning, match=r"Floating point ends the search at a violation of .*tol=1e-300"
+    ):
+        model = SVC(C=10.0, tol=1e-300).fit(X, y)
+    assert model.fit_status_ == 1
+    assert 0 < model.kkt_violation_[0] < 1e-12
+
+
+def test_constant_data():
+    """All kernel values are one: the curvature is zero everywhere, and the larger class wins."""
+    X, y = np.ones((30, 3)), (np.arange(30) < 10).astype(int)
+    model = SVC(C=2.0).fit(X, y)
+    assert optimality(model, X, y, np.ones((30, 30)), 2.0) < 1e-3
+    assert model.dual_gap_[0] == pytest.approx(0, abs=1e-9)
+    assert (model.predict(X) == 0).all()
+
+
+def test_verbose_reports_every_problem(capsys):
+    X, y = problem(90, 3, 3)
+    model = SVC(verbose=True).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"[SVC] class {a} against {b}" for a, b in ((0, 1), (0, 2), (1, 2))
+    ]
+    assert f"iterations = {model.n_iter_[0]}," in lines[0]
+    # Bounds are reached by as many multipliers as it says, in a problem with two classes
+    two = SVC(verbose=True, C=0.5).fit(X[y < 2], y[y < 2])
+    line = capsys.readouterr().out
+    assert f"nSV = {len(two.support_)}, nBSV = {(np.abs(two.dual_coef_) == 0.5).sum()}" in line

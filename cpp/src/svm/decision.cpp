@@ -52,9 +52,9 @@ Model<T> make_model(const SupportView& vectors, const DecisionSpec& spec, int th
   const Index support = spec.coef.cols, columns = spec.coef.rows;
   std::unique_ptr<KernelRows<T>> table;
   if (!given) {
-    model.layout = RowLayout::of(vectors, spec.kernel);
     Buffer<Index> slots(round_up(support, kernels.tile_cols));
     for (Index s = 0; s < slots.size(); ++s) slots[s] = s < support ? s : -1;
+    model.layout = RowLayout::of(vectors, spec.kernel, slots.data(), slots.size());
     table = make_kernel_rows<T>(vectors, slots.data(), slots.size(), spec.kernel, model.layout, threads);
     model.value_ns = table->value_ns();
   }
@@ -188,8 +188,9 @@ void check_and_evaluate(const View& x, const SupportView& vectors, const Decisio
     // Large squared lengths cost float32 too many digits of the exponent, as in the fit.
     Buffer<Index> slots(round_up(support, svm_kernels(0.0F).tile_cols));
     for (Index s = 0; s < slots.size(); ++s) slots[s] = s < support ? s : -1;
-    const auto table = make_kernel_rows<float>(vectors, slots.data(), slots.size(), spec.kernel,
-                                               RowLayout::of(vectors, spec.kernel), threads);
+    const auto table =
+        make_kernel_rows<float>(vectors, slots.data(), slots.size(), spec.kernel,
+                                RowLayout::of(vectors, spec.kernel, slots.data(), slots.size()), threads);
     cheap = !single_precision_suffices(*table, spec.kernel);
   }
   if (cheap) {

@@ -86,7 +86,9 @@ SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings
     report.iterations += outcome.iterations;
     report.gap = outcome.gap;
     if (outcome.end == SmoEnd::kConverged) break;
-    if (guard.stalls(outcome.iterations, outcome.decrease, [&] { return objective(problem); })) {
+    if (guard.stalls(
+            outcome.iterations, outcome.decrease, outcome.gap, [&] { return objective(problem); },
+            [&] { return gradient_terms(problem); })) {
       report.status = SmoStatus::kStalled;
       break;
     }
@@ -146,7 +148,11 @@ double threshold(const DualProblem<T>& problem, Index constraint) {
       ++free;
     }
   }
-  return free > 0 ? sum / static_cast<double>(free) : (above + below) / 2;
+  if (free > 0) return sum / static_cast<double>(free);
+  // nu at the edge of what is feasible: all variables at one bound, and any threshold on their far side is right.
+  if (above == kInfinity) return below;
+  if (below == -kInfinity) return above;
+  return (above + below) / 2;
 }
 
 template <class T>

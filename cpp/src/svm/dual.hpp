@@ -8,6 +8,7 @@
 // is optimal when no f of a variable that may grow is below an f of one (of the same constraint) that may shrink: the
 // largest such difference is the gap, and fits end when it is below tol, as LIBSVM's do.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstdint>
@@ -88,19 +89,33 @@ template <class T>
 SmoReport solve_dual(const DualProblem<T>& problem, const SmoSettings& settings, SmoWorkspace<T>& workspace,
                      runtime::Team& team);
 
-/// Tells when rounding allows no further progress: the objective falls by less than its last digit over many
-/// iterations.
+/// Size of the terms that a gradient is the sum of, at most: what its rounding is relative to.
+template <class T>
+double gradient_terms(const DualProblem<T>& problem) {
+  double multipliers = 0.0, linear = 0.0, kernel = 0.0;
+  for (Index v = 0; v < problem.variables(); ++v) {
+    multipliers += std::abs(problem.beta[v]);
+    linear = std::max(linear, std::abs(problem.linear[v]));
+    if (problem.highest[v] > problem.lowest[v])
+      kernel = std::max(kernel, std::abs(problem.rows->diagonal(problem.slot(v % problem.positions()))));
+  }
+  return linear + multipliers * kernel;
+}
+
+/// Tells when rounding allows no further progress: over many iterations the objective was to fall by less than its last
+/// digit, or the violation is one of the last digits of the gradients. (The promise alone would not do: steps to and
+/// fro each promise something. Nor would the objective: its own rounding adds up over millions of steps.)
 class StallGuard {
  public:
   /// `patience`: iterations that may pass without progress.
   explicit StallGuard(Index patience) : patience_(patience) {}
-  /// Counts what was done; `objective()` is asked rarely.
-  template <class Objective>
-  bool stalls(Index iterations, double decrease, Objective&& objective) {
+  /// Counts what was done; `objective()` and `terms()` are asked rarely.
+  template <class Objective, class Terms>
+  bool stalls(Index iterations, double decrease, double gap, Objective&& objective, Terms&& terms) {
     iterations_ += iterations;
     decrease_ += decrease;
     if (iterations_ < patience_) return false;
-    const bool stalled = decrease_ <= 1e-15 * std::abs(objective());
+    const bool stalled = decrease_ <= 1e-15 * std::abs(objective()) || gap <= 1e-14 * terms();
     iterations_ = 0;
     decrease_ = 0.0;
     return stalled;
@@ -121,7 +136,7 @@ double objective(const DualProblem<T>& problem) {
 }
 
 /// The threshold r of one constraint, f >= r where beta < highest and f <= r where beta > lowest: the mean over the
-/// free variables, or the middle of what the bounded ones leave.
+/// free variables, or the middle of what the bounded ones leave, or its finite end.
 template <class T>
 double threshold(const DualProblem<T>& problem, Index constraint);
 

@@ -201,7 +201,9 @@ class BlockedSolver {
     }
     move_gradient(problem);
     ++round_;
-    if (guard_.stalls(outcome.iterations, outcome.decrease, [&] { return objective(problem); })) {
+    if (guard_.stalls(
+            outcome.iterations, outcome.decrease, outcome.gap, [&] { return objective(problem); },
+            [&] { return gradient_terms(problem); })) {
       report_.status = SmoStatus::kStalled;
       return false;
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "mlcore/base/errors.hpp"
 #include "mlcore/runtime/parallel.hpp"
@@ -301,13 +302,14 @@ void add_to(const CsrView<S, I>& x, Index i, double* sum) {
 }
 
 template <class S>
-bool suits_dense(const MatrixView<const S>&) {
+bool suits_dense(const MatrixView<const S>&, const std::vector<Index>&) {
   return true;
 }
 template <class S, class I>
-bool suits_dense(const CsrView<S, I>& x) {
-  const double cells = static_cast<double>(x.rows) * static_cast<double>(x.cols);
-  const double entries = x.rows > 0 ? static_cast<double>(x.indptr[x.rows]) : 0.0;
+bool suits_dense(const CsrView<S, I>& x, const std::vector<Index>& rows) {
+  const double cells = static_cast<double>(rows.size()) * static_cast<double>(x.cols);
+  double entries = 0.0;
+  for (const Index i : rows) entries += static_cast<double>(x.indptr[i + 1] - x.indptr[i]);
   return cells * sizeof(double) <= kDenseBytes && (x.cols <= kFewColumns || entries >= kDenseShare * cells);
 }
 
@@ -342,15 +344,19 @@ std::unique_ptr<KernelRows<T>> make(const CsrView<S, I>& x, const Index* slots, 
 }  // namespace
 
 template <class View>
-RowLayout RowLayout::of(const View& x, const KernelFunction& kernel) {
+RowLayout RowLayout::of(const View& x, const KernelFunction& kernel, const Index* slots, Index count) {
+  std::vector<Index> rows;
+  for (Index s = 0; s < count; ++s)
+    if (slots[s] >= 0) rows.push_back(slots[s]);
   RowLayout layout;
-  layout.dense = suits_dense(x);
+  layout.dense = suits_dense(x, rows);
   if (kernel.kind == KernelKind::kPrecomputed || !layout.dense) return layout;
   layout.offset = Buffer<double>::zeros({x.cols});
-  if (kernel.kind != KernelKind::kRbf || x.rows == 0) return layout;
-  const Index step = ceil_div(x.rows, kMeanRows), count = ceil_div(x.rows, step);
-  for (Index i = 0; i < x.rows; i += step) add_to(x, i, layout.offset.data());
-  for (double& mean : layout.offset) mean /= static_cast<double>(count);
+  const auto used = static_cast<Index>(rows.size());
+  if (kernel.kind != KernelKind::kRbf || used == 0) return layout;
+  const Index step = ceil_div(used, kMeanRows), summed = ceil_div(used, step);
+  for (Index k = 0; k < used; k += step) add_to(x, rows[static_cast<std::size_t>(k)], layout.offset.data());
+  for (double& mean : layout.offset) mean /= static_cast<double>(summed);
   return layout;
 }
 
@@ -369,11 +375,11 @@ bool single_precision_suffices(const KernelRows<T>& rows, const KernelFunction& 
   return kernel.kind != KernelKind::kRbf || kernel.gamma * norm <= kLargestExponent;
 }
 
-#define MLCORE_INSTANTIATE(...)                                                               \
-  template RowLayout RowLayout::of<__VA_ARGS__>(const __VA_ARGS__&, const KernelFunction&);   \
-  template std::unique_ptr<KernelRows<float>> make_kernel_rows<float, __VA_ARGS__>(           \
-      const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int); \
-  template std::unique_ptr<KernelRows<double>> make_kernel_rows<double, __VA_ARGS__>(         \
+#define MLCORE_INSTANTIATE(...)                                                                                  \
+  template RowLayout RowLayout::of<__VA_ARGS__>(const __VA_ARGS__&, const KernelFunction&, const Index*, Index); \
+  template std::unique_ptr<KernelRows<float>> make_kernel_rows<float, __VA_ARGS__>(                              \
+      const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int);                    \
+  template std::unique_ptr<KernelRows<double>> make_kernel_rows<double, __VA_ARGS__>(                            \
       const __VA_ARGS__&, const Index*, Index, const KernelFunction&, const RowLayout&, int);
 MLCORE_INSTANTIATE(MatrixView<const float>)
 MLCORE_INSTANTIATE(MatrixView<const double>)

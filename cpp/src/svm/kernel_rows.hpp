@@ -105,10 +105,10 @@ struct RowLayout {
   bool dense = true;      ///< CSR input is made dense
   Buffer<double> offset;  ///< taken from every dense row
 
-  /// Layout that suits the data. A kernel that depends on differences alone measures from a mean row, so that large
-  /// common offsets do not eat the digits.
+  /// Layout that suits the rows in the slots (-1 for padding). A kernel that depends on differences alone measures from
+  /// a mean row, so that large common offsets do not eat the digits.
   template <class View>
-  static RowLayout of(const View& x, const KernelFunction& kernel);
+  static RowLayout of(const View& x, const KernelFunction& kernel, const Index* slots, Index count);
 };
 
 /// Rows of x in the order of slots[0..count) (row numbers, -1 for padding; whole groups).

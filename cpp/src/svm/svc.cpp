@@ -9,7 +9,7 @@
 #include "mlcore/runtime/parallel.hpp"
 #include "svm/dual.hpp"
 #include "svm/precision.hpp"
-#include "svm/row_store.hpp"
+#include "svm/solved.hpp"
 
 namespace mlcore::svm {
 
@@ -39,27 +39,9 @@ struct ClassSlots {
   }
 };
 
-constexpr double kSingleTolerance = 1e-5;   // below this float32 need not be tried
-constexpr std::size_t kSamples = 16;        // free support vectors of a pair that are checked
-constexpr double kErrorOfTolerance = 0.25;  // more than this, and the fit is done in float64
-
 struct Pair {
   Index a = 0;
   Index b = 0;
-};
-
-/// Multiplier of one slot.
-struct Multiplier {
-  Index slot = 0;
-  double value = 0.0;
-};
-
-struct PairResult {
-  std::vector<Multiplier> multipliers;
-  std::vector<Multiplier> samples;  ///< K beta of some free slots, to be checked in float64
-  SmoReport report;
-  double rho = 0.0;
-  double gap = 0.0;
 };
 
 /// Fills nu l / 2 of each class from its first rows on, as LIBSVM does.
@@ -72,8 +54,8 @@ void start_nu(const double* bounds, Index begin, Index end, double amount, doubl
 }
 
 template <class T>
-PairResult solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec, Pair pair,
-                      const SmoSettings& settings, SmoWorkspace<T>& workspace, runtime::Team& team) {
+Solved solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec, Pair pair,
+                  const SmoSettings& settings, SmoWorkspace<T>& workspace, runtime::Team& team) {
   DualProblem<T> problem;
   problem.rows = &rows;
   problem.first_group[0] = slots.first_group[static_cast<std::size_t>(pair.a)];
@@ -105,7 +87,7 @@ PairResult solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const 
   problem.beta = beta.data();
   problem.f = f.data();
 
-  PairResult result;
+  Solved result;
   if (middle == 0 || middle == n) {  // a class without rows never wins
     result.rho = middle == 0 && n > 0 ? 1.0 : -1.0;
     return result;
@@ -119,31 +101,16 @@ PairResult solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const 
   } else {
     result.rho = threshold(problem, 0);
   }
-  result.gap = duality_gap(problem) / (scale * scale);
-  result.report.objective /= scale * scale;
-  std::vector<Index> free;
-  for (Index p = 0; p < n; ++p) {
-    if (beta[p] == 0.0) continue;
-    result.multipliers.push_back({problem.slot(p), beta[p] / scale});
-    if (beta[p] > lowest[p] && beta[p] < highest[p]) free.push_back(p);
-  }
-  for (std::size_t k = 0; k < free.size(); k += std::max<std::size_t>(1, free.size() / kSamples))
-    result.samples.push_back({problem.slot(free[k]), (f[free[k]] - linear[free[k]]) / scale});
+  collect(problem, scale, result);
   return result;
 }
 
 template <class T>
-std::vector<PairResult> solve_pairs(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec,
-                                    const std::vector<Pair>& pairs, int threads) {
-  std::vector<PairResult> results(pairs.size());
+std::vector<Solved> solve_pairs(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec,
+                                const std::vector<Pair>& pairs, int threads) {
+  std::vector<Solved> results(pairs.size());
   std::atomic<bool> stop{false};
-  SmoSettings settings;
-  settings.tolerance = spec.tolerance;
-  settings.max_iterations = spec.max_iterations;
-  settings.cache_bytes = spec.cache_bytes;
-  settings.shrinking = spec.shrinking;
-  settings.stop = &stop;
-
+  SmoSettings settings = settings_of(spec, &stop);
   const auto size_of = [&](const Pair& pair) { return (slots.groups(pair.a) + slots.groups(pair.b)) * slots.width; };
   // Large problems first, so that the last one to end is a small one.
   std::vector<std::size_t> order(pairs.size());
@@ -179,7 +146,7 @@ std::vector<PairResult> solve_pairs(const KernelRows<T>& rows, const ClassSlots&
 }
 
 /// Support vectors of all pairs, each once, and their coefficients.
-SvcResult gather(const std::vector<PairResult>& pairs_solved, const std::vector<Pair>& pairs, const ClassSlots& slots,
+SvcResult gather(const std::vector<Solved>& pairs_solved, const std::vector<Pair>& pairs, const ClassSlots& slots,
                  const SvcSpec& spec) {
   SvcResult result;
   const auto count = static_cast<Index>(pairs.size());
@@ -188,15 +155,17 @@ SvcResult gather(const std::vector<PairResult>& pairs_solved, const std::vector<
   result.kkt_violation = Buffer<double>(count);
   result.dual_gap = Buffer<double>(count);
   result.dual_objective = Buffer<double>(count);
+  result.at_bound = Buffer<std::int32_t>(count);
   Buffer<Index> place(slots.rows.size());
   std::fill(place.begin(), place.end(), Index{-1});
   for (Index i = 0; i < count; ++i) {
-    const PairResult& solved = pairs_solved[static_cast<std::size_t>(i)];
+    const Solved& solved = pairs_solved[static_cast<std::size_t>(i)];
     result.rho[i] = solved.rho;
     result.iterations[i] = static_cast<std::int32_t>(std::min<Index>(solved.report.iterations, 2147483647));
     result.kkt_violation[i] = solved.report.gap;
     result.dual_gap[i] = solved.gap;
     result.dual_objective[i] = -solved.report.objective;
+    result.at_bound[i] = static_cast<std::int32_t>(solved.at_bound);
     result.status = std::max(result.status, static_cast<int>(solved.report.status));
     for (const Multiplier& m : solved.multipliers) place[m.slot] = 0;
   }
@@ -223,64 +192,26 @@ SvcResult gather(const std::vector<PairResult>& pairs_solved, const std::vector<
   return result;
 }
 
-/// Largest error of the gradients that the float32 solver ended with, on samples of free support vectors.
-template <class View>
-double gradient_error(const View& x, const ClassSlots& slots, const SvcSpec& spec, const RowLayout& layout,
-                      const std::vector<PairResult>& results, int threads) {
-  const Index width = svm_kernels(0.0).tile_cols;
-  std::vector<Index> place(static_cast<std::size_t>(slots.rows.size()), -1);
-  std::vector<Index> support;
-  for (const PairResult& result : results)
-    for (const Multiplier& m : result.multipliers)
-      if (place[static_cast<std::size_t>(m.slot)] < 0) {
-        place[static_cast<std::size_t>(m.slot)] = static_cast<Index>(support.size());
-        support.push_back(slots.rows[m.slot]);
-      }
-  while (static_cast<Index>(support.size()) % width != 0) support.push_back(-1);
-  const auto table =
-      make_kernel_rows<double>(x, support.data(), static_cast<Index>(support.size()), spec.kernel, layout, threads);
-  double error = 0.0;
-  SmoWorkspace<double> workspace;
-  runtime::Team alone(1);
-  for (const PairResult& result : results) {
-    std::vector<Index> sampled, from;
-    std::vector<double> weights;
-    for (const Multiplier& m : result.samples) sampled.push_back(place[static_cast<std::size_t>(m.slot)]);
-    const std::size_t count = sampled.size();
-    while (static_cast<Index>(sampled.size()) % width != 0) sampled.push_back(-1);
-    for (const Multiplier& m : result.multipliers) {
-      from.push_back(place[static_cast<std::size_t>(m.slot)]);
-      weights.push_back(m.value);
-    }
-    if (count == 0) continue;
-    const auto rows = table->subset(sampled.data(), static_cast<Index>(sampled.size()));
-    auto sum = Buffer<double>::zeros({static_cast<Index>(sampled.size())});
-    const Index first[2] = {0, 0}, groups[2] = {rows->groups(), 0};
-    add_kernel_products(*table, *rows, from.data(), weights.data(), static_cast<Index>(from.size()), first, groups,
-                        sum.data(), workspace, alone);
-    for (std::size_t k = 0; k < count; ++k)
-      error = std::max(error, std::abs(sum[static_cast<Index>(k)] - result.samples[k].value));
-  }
-  return error;
-}
-
 template <class T, class View>
-bool try_fit(const View& x, const SvcSpec& spec, const std::vector<Pair>& pairs, const RowLayout& layout, int threads,
-             SvcResult& result) {
+bool try_fit(const View& x, const SvcSpec& spec, const std::vector<Pair>& pairs, int threads, SvcResult& result) {
   const ClassSlots slots(spec, svm_kernels(T()).tile_cols);
+  const RowLayout layout = RowLayout::of(x, spec.kernel, slots.rows.data(), slots.rows.size());
   const auto rows = make_kernel_rows<T>(x, slots.rows.data(), slots.rows.size(), spec.kernel, layout, threads);
-  if (sizeof(T) == sizeof(float) && !single_precision_suffices(*rows, spec.kernel)) return false;
-  const std::vector<PairResult> solved = solve_pairs(*rows, slots, spec, pairs, threads);
-  if (sizeof(T) == sizeof(float) &&
-      gradient_error(x, slots, spec, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
+  constexpr bool kSingle = sizeof(T) == sizeof(float);
+  if (kSingle && !single_precision_suffices(*rows, spec.kernel)) return false;
+  const std::vector<Solved> solved = solve_pairs(*rows, slots, spec, pairs, threads);
+  if (kSingle &&
+      gradient_error(x, slots.rows, spec.kernel, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
     return false;
   result = gather(solved, pairs, slots, spec);
+  result.single_precision = kSingle;
   return true;
 }
 
 void check_nu(const SvcSpec& spec, const std::vector<Pair>& pairs) {
   std::vector<double> totals(static_cast<std::size_t>(spec.classes));
-  for (Index i = 0; i < spec.labels.size; ++i) totals[static_cast<std::size_t>(spec.labels[i])] += spec.bounds[i];
+  for (Index i = 0; i < spec.labels.size; ++i)
+    totals[static_cast<std::size_t>(spec.labels[i])] += std::max(0.0, spec.bounds[i]);
   for (const Pair& pair : pairs) {
     const double a = totals[static_cast<std::size_t>(pair.a)], b = totals[static_cast<std::size_t>(pair.b)];
     require(spec.nu * (a + b) / 2 <= std::min(a, b), "specified nu is infeasible");
@@ -302,16 +233,16 @@ SvcResult svc_fit(const View& x, const SvcSpec& spec) {
   if (spec.nu_svc) check_nu(spec, pairs);
 
   const int threads = runtime::resolve_threads(spec.n_jobs).threads;
-  const RowLayout layout = RowLayout::of(x, spec.kernel);
   std::vector<double> counts(static_cast<std::size_t>(spec.classes));
-  for (Index i = 0; i < x.rows; ++i) counts[static_cast<std::size_t>(spec.labels[i])] += 1.0;
+  for (Index i = 0; i < x.rows; ++i)
+    if (spec.bounds[i] > 0) counts[static_cast<std::size_t>(spec.labels[i])] += 1.0;
   double values = 0.0;
   for (const Pair& pair : pairs)
     values += std::pow(counts[static_cast<std::size_t>(pair.a)] + counts[static_cast<std::size_t>(pair.b)], 2);
   SvcResult result;
   if (double_is_cheap(values, x.cols) || spec.tolerance < kSingleTolerance ||
-      !try_fit<float>(x, spec, pairs, layout, threads, result))
-    try_fit<double>(x, spec, pairs, layout, threads, result);
+      !try_fit<float>(x, spec, pairs, threads, result))
+    try_fit<double>(x, spec, pairs, threads, result);
   return result;
 }
 

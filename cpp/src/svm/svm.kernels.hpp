@@ -53,7 +53,7 @@ struct SmoOutcome {
   SmoEnd end = SmoEnd::kConverged;
   Index missing = 0;
   Index iterations = 0;
-  double decrease = 0.0;  ///< of the objective
+  double decrease = 0.0;  ///< of the objective, by the formula of each step
   double gap = 0.0;       ///< largest f of low minus smallest f of up, the worse of the constraints
 };
 

@@ -72,6 +72,7 @@ class KernelMachine(BaseEstimator):
     _n_support: npt.NDArray[np.int32]
     _sparse: bool
     _gamma: float
+    _nothing_left: ClassVar[str] = "Invalid input"
 
     def _check_training(self, X: Any, y: Any) -> tuple[Any, Any]:
         """X and y as the core takes them; a callable kernel makes X its Gram matrix."""
@@ -110,7 +111,11 @@ class KernelMachine(BaseEstimator):
             return 0.0
         if self.gamma == "scale":
             variance = _variance(X)
-            return float(1.0 / (X.shape[1] * variance)) if variance != 0 else 1.0
+            with np.errstate(over="ignore"):
+                gamma = float(np.float64(1.0) / (X.shape[1] * variance)) if variance != 0 else 1.0
+            if not np.isfinite(gamma):
+                raise ValueError("gamma='scale' overflows: the values of X are too small; scale it.")
+            return gamma
         if self.gamma == "auto":
             return float(1.0 / X.shape[1])
         return float(self.gamma)
@@ -131,15 +136,20 @@ class KernelMachine(BaseEstimator):
         if sample_weight is None:
             return np.ones(rows)
         weights: npt.NDArray[np.float64] = np.asarray(sample_weight, dtype=np.float64)
-        if weights.ndim != 1 or weights.shape[0] != rows:
+        if weights.ndim > 1:
+            raise ValueError("Sample weights must be 1D array or scalar")
+        if weights.shape != (rows,):
             raise ValueError(
+                f"sample_weight.shape == {weights.shape!r}, expected {(rows,)!r}: "
                 f"sample_weight and X have incompatible shapes: {weights.shape!r} vs {X.shape!r}\n"
                 "Note: Sparse matrices cannot be indexed w/boolean masks (use `indices=True` in CV)."
             )
-        if not np.isfinite(weights).all():
-            raise ValueError("Input sample_weight contains NaN or infinity.")
+        if np.isnan(weights).any():
+            raise ValueError("Input sample_weight contains NaN.")
+        if np.isinf(weights).any():
+            raise ValueError("Input sample_weight contains infinity.")
         if not (weights > 0).any():
-            raise ValueError("Invalid input - all samples have zero or negative weights.")
+            raise ValueError(f"{self._nothing_left} - all samples have zero or negative weights.")
         return weights
 
     def _keep_support(self, X: Any, support: npt.NDArray[np.int64], coef: npt.NDArray[np.float64]) -> None:
@@ -159,6 +169,15 @@ class KernelMachine(BaseEstimator):
             self.dual_coef_ = kind((coef.ravel(), indices, indptr), shape=(rows, columns))
         else:
             self.dual_coef_ = coef
+
+    def _report(self, problem: str, **numbers: Any) -> None:
+        """A line of ``verbose`` for each problem that was solved."""
+        if self.verbose:
+            found = ", ".join(
+                f"{name} = {value:.6g}" if isinstance(value, float) else f"{name} = {value}"
+                for name, value in numbers.items()
+            )
+            print(f"[{type(self).__name__}] {problem}: {found}")
 
     def _check_solution(self, status: int, gap: float) -> None:
         """Complain of a solution that is no number, or not there yet."""

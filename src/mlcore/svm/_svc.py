@@ -141,7 +141,9 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         weights = self._check_sample_weight(sample_weight, X, X.shape[0])
         bounds = self._bounds(labels, weights)
         result = self._solve(X, labels, bounds)
-        support, self._n_support, coef, rho, self.n_iter_, violation, gap, _, status = result
+        support, self._n_support, coef, rho, self.n_iter_, violation, gap, objective, status, bound, _ = (
+            result
+        )
         # LIBSVM's sign: positive for the lower class of a pair. With two classes scikit-learn turns it round.
         self._intercept_ = -rho
         self.intercept_ = rho.copy() if len(self.classes_) == 2 else -rho
@@ -151,11 +153,32 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             self.dual_coef_ = -self.dual_coef_
         self.kkt_violation_ = violation
         self.dual_gap_ = gap
+        self._describe(rho, objective, bound)
         self._check_solution(status, float(violation.max()))
         self._probA = self._probB = np.empty(0)
         if self.probability is True or (self.probability != "deprecated" and self.probability):
             self._fit_probabilities(X, labels, bounds, random_state)
         return self
+
+    def _describe(self, rho: Any, objective: Any, at_bound: Any) -> None:
+        if not self.verbose:
+            return
+        pairs = [(a, b) for a in range(len(self.classes_)) for b in range(a + 1, len(self.classes_))]
+        ends = np.concatenate([[0], np.cumsum(self._n_support)])
+        coef = self._dual_coef_.toarray() if self._sparse else self._dual_coef_
+        for p, (a, b) in enumerate(pairs):
+            n_sv = np.count_nonzero(coef[b - 1, ends[a] : ends[a + 1]])
+            n_sv += np.count_nonzero(coef[a, ends[b] : ends[b + 1]])
+            self._report(
+                f"class {self.classes_[a]} against {self.classes_[b]}",
+                iterations=int(self.n_iter_[p]),
+                objective=float(-objective[p]),
+                rho=float(rho[p]),
+                violation=float(self.kkt_violation_[p]),
+                gap=float(self.dual_gap_[p]),
+                nSV=int(n_sv),
+                nBSV=int(at_bound[p]),
+            )
 
     def _fit_probabilities(self, X: Any, labels: Any, bounds: Any, random_state: Any) -> None:
         """Platt's sigmoids from decisions on held-out fifths, pair by pair."""
@@ -356,7 +379,8 @@ class SVC(KernelClassifier):
     class_weight : dict, "balanced" or None, default=None
         Multiplies C for each class; "balanced": ``n_samples / (n_classes * np.bincount(y))``.
     verbose : bool, default=False
-        Accepted for compatibility; has no effect.
+        Print a line for each problem: iterations, objective, rho, violation, gap, support vectors and how
+        many of them are at their bound.
     max_iter : int, default=-1
         Limit on the pair updates of one problem; -1 means none.
     decision_function_shape : {"ovo", "ovr"}, default="ovr"

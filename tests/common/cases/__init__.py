@@ -78,6 +78,15 @@ class Case:
     #: Is `sample_weight` one number per row? Weights of something else are the family's own to test.
     weights_of_rows: bool = True
 
+    #: Attributes about single rows of the fit (numbers of rows, a multiplier of each): rows that are repeated
+    #: have their own, so only what the model makes of them is compared with a fit that weighs rows.
+    about_rows: frozenset[str] = frozenset()
+    #: Attributes that say how far from zero something is that should be zero -> what each run must stay below
+    #: where runs are compared to a tolerance; rounding decides what is left of them.
+    residuals: Mapping[str, float] = field(default_factory=dict)
+    #: What weights below zero mean: an error, or that the row is left out as with weight 0.
+    negative_weights: Literal["an error", "left out"] = "an error"
+
     #: Relative tolerance where another order of additions is allowed (layouts, sparse, ISA levels).
     rtol: float = 1e-6
     #: Are results of float64 input float64 for input of every type? Not where rows of X are handed back.

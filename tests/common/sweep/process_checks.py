@@ -99,7 +99,8 @@ def check_instruction_sets_agree(subject: Subject) -> None:
             assert child(level).ask("isa_level") == level
             results = child(level).ask("run", subject.name, X, {})
             rtol = max(subject.case.rtol, 1e-5 if X.dtype == np.float32 else 0)
-            assert_same(results, expected, f"level {level}, {X.dtype}", rtol=rtol)
+            what = f"level {level}, {X.dtype}"
+            assert_same(results, expected, what, rtol=rtol, residuals=subject.case.residuals)
 
 
 @check("estimator")

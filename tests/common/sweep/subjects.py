@@ -259,17 +259,29 @@ def flatten(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, repr(value)
 
 
-def differences(a: Results, b: Results, *, rtol: float = 0.0, values_only: bool = False) -> list[str]:
+def differences(
+    a: Results,
+    b: Results,
+    *,
+    rtol: float = 0.0,
+    values_only: bool = False,
+    residuals: Mapping[str, float] = {},
+) -> list[str]:
     """Where two sets of results differ.
 
     rtol=0: in any bit, type or shape. Otherwise floats may differ by rtol of the largest magnitude in their
-    array, and iteration counts are left out. values_only lets dtypes differ too.
+    array, and iteration counts are left out; what `residuals` names must be below its bound in both instead.
+    values_only lets dtypes differ too.
     """
     left, right = dict(flatten(a)), dict(flatten(b))
     found = [f"only in one: {path}" for path in sorted(left.keys() ^ right.keys())]
     for path in sorted(left.keys() & right.keys()):
         x, y = np.asarray(left[path]), np.asarray(right[path])
         if rtol and "n_iter_" in path:
+            continue
+        if rtol and path in residuals:
+            if not (np.abs(x) <= residuals[path]).all() or not (np.abs(y) <= residuals[path]).all():
+                found.append(f"{path}: {x} and {y} are not below {residuals[path]}")
             continue
         if x.shape != y.shape or (x.dtype != y.dtype and not values_only):
             found.append(f"{path}: {x.dtype}{x.shape} against {y.dtype}{y.shape}")
@@ -286,8 +298,9 @@ def differences(a: Results, b: Results, *, rtol: float = 0.0, values_only: bool 
     return found
 
 
-def assert_same(a: Results, b: Results, what: str, *, rtol: float = 0.0, values_only: bool = False) -> None:
-    found = differences(a, b, rtol=rtol, values_only=values_only)
+def assert_same(a: Results, b: Results, what: str, **how: Any) -> None:
+    """Raises where differences(a, b, **how) finds some."""
+    found = differences(a, b, **how)
     assert not found, f"{what}: results differ: " + "; ".join(found[:5])
 
 

@@ -2,8 +2,8 @@
 //
 // For each pair (a, b), a < b, the rows of both classes with y = +1 for a and -1 for b:
 //
-//   C-SVC   max  sum alpha - 1/2 sum alpha_i alpha_j y_i y_j K(x_i, x_j)   s.t.  0 <= alpha_i <= C_i, sum alpha_i y_i =
-//   0 nu-SVC  the same without the linear term, sum alpha = nu sum C_i, half of it in each class; then divided by the
+//   C-SVC   max sum alpha - 1/2 sum alpha_i alpha_j y_i y_j K(x_i, x_j)   s.t. 0 <= alpha_i <= C_i, sum alpha_i y_i = 0
+//   nu-SVC  the same without the linear term, sum alpha = nu sum C_i, half of it in each class; then divided by the
 //           margin r, so that the decision function has LIBSVM's scale
 //
 // Decision function of a pair: sum alpha_i y_i K(x_i, x) - rho. These are LIBSVM's problems (C.-C. Chang, C.-J. Lin,
@@ -13,19 +13,9 @@
 
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/views.hpp"
-#include "mlcore/svm/kernel_function.hpp"
+#include "mlcore/svm/machine.hpp"
 
 namespace mlcore::svm {
-
-/// What all machines are told.
-struct MachineSpec {
-  KernelFunction kernel;
-  double tolerance = 1e-3;
-  double cache_bytes = 200e6;
-  bool shrinking = true;
-  Index max_iterations = -1;  ///< pair updates of one problem; -1: no limit
-  int n_jobs = 0;
-};
 
 struct SvcSpec : MachineSpec {
   Index classes = 2;
@@ -45,6 +35,8 @@ struct SvcResult {
   Buffer<double> kkt_violation;     ///< p
   Buffer<double> dual_gap;          ///< p
   Buffer<double> dual_objective;    ///< p, of the maximisation
+  Buffer<std::int32_t> at_bound;    ///< p: multipliers at C_i
+  bool single_precision = false;    ///< kernel values were float32
   int status = 0;                   ///< 0; 1: max_iterations; 2: no further progress
 };
 
