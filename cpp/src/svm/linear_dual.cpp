@@ -49,6 +49,7 @@ struct DualState {
     for (std::size_t k = 0; k < order.size(); ++k) {
       diagonal[k] = problem.squared() ? 0.5 / problem.cost[k] : 0.0;
       curvature[k] = x.squared_length(problem.rows[k]) + diagonal[k];
+      require(std::isfinite(curvature[k]), "The values of X are too large: squared lengths overflow; scale it.");
     }
   }
 };

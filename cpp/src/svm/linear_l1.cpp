@@ -91,6 +91,8 @@ Index solve_l1(const LinearRows<T>& x, const LinearProblem& problem, double* w) 
         curvature += scaled * value;
         loss += problem.cost[k] * b[k] * b[k];
       }
+      require(std::isfinite(gradient) && std::isfinite(curvature),
+              "The values of X are too large: squared lengths overflow; scale it.");
       gradient *= 2.0;
       curvature = std::max(2.0 * curvature, 1e-12);
       const double up = gradient + 1.0, down = gradient - 1.0;
