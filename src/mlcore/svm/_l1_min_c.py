@@ -77,4 +77,7 @@ def l1_min_c(
         raise ValueError(
             "Ill-posed l1_min_c calculation: l1 will always select zero coefficients for this data"
         )
-    return 0.5 / rate if loss == "squared_hinge" else 2.0 / rate
+    bound = 0.5 / rate if loss == "squared_hinge" else 2.0 / rate
+    if not np.isfinite(bound):
+        raise ValueError("The values of X are too small: the bound overflows; scale it.")
+    return bound

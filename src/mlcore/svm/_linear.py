@@ -7,17 +7,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel, SparseCoefMixin
 from sklearn.utils import compute_class_weight
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _core
 from .._validation import (
     atomic_fit,
+    check_data,
     draw_seed,
     native_matrix,
     native_threads,
@@ -146,6 +149,17 @@ class LinearMachine(BaseEstimator):
             return weights
         self.intercept_ = float(self.intercept_scaling) * weights[:, -1]
         return np.ascontiguousarray(weights[:, :-1])
+
+    def _scores(self, X: Any) -> npt.NDArray[np.float64]:
+        """X coef' + intercept; the same bits for any memory layout of X."""
+        check_is_fitted(self)
+        X = check_data(self, X, reset=False)
+        if not sp.issparse(X):
+            X = np.ascontiguousarray(X)
+        scores: npt.NDArray[np.float64] = (
+            safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        )
+        return scores
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -325,6 +339,29 @@ class LinearSVC(LinearClassifierMixin, SparseCoefMixin, LinearMachine):  # type:
                 self.intercept_ = self.intercept_[1:] - self.intercept_[:1]
         return self
 
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        r"""Decision values :math:`w_k \cdot x + b_k` of the rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New data.
+
+        Returns
+        -------
+        decisions : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            With two classes positive for ``classes_[1]``.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``X`` does not fit.
+        """
+        scores = self._scores(X)
+        return scores.ravel() if scores.ndim == 2 and scores.shape[1] == 1 else scores
+
 
 class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[misc]
     r"""Linear support vector regression.
@@ -460,3 +497,24 @@ class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[mis
         targets = np.ascontiguousarray(y, dtype=np.float64)
         self.coef_ = self._solve(X, targets, costs, ones, ones, method, float(self.epsilon)).ravel()
         return self
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        r"""Targets of new rows, :math:`w \cdot x + b`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            New data.
+
+        Returns
+        -------
+        targets : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        ValueError
+            If ``X`` does not fit.
+        """
+        return self._scores(X)

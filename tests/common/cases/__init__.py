@@ -97,6 +97,8 @@ class Case:
     without: Mapping[str, str] = field(default_factory=dict)
     #: name of a check of scikit-learn's check_estimator -> why it must fail (it is an error if it does not).
     estimator_checks_fail: Mapping[str, str] = field(default_factory=dict)
+    #: the same for checks that fail with default arguments only (and pass with `params`).
+    estimator_checks_fail_by_default: Mapping[str, str] = field(default_factory=dict)
 
 
 def _of_all_families() -> dict[str, Case]:
