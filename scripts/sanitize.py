@@ -41,6 +41,20 @@ class Sanitizer:
     pytest: tuple[str, ...] = field(default=())
 
 
+#: Tests that drive the kernels of the families: folders, files (patterns) or, after ::, single tests.
+FAMILIES = ("tests/cluster", "tests/neighbors", "tests/svm", "tests/tree", "tests/*/test_native*.py")
+#: A few seconds of every family that the short address run does not go through as a whole.
+FAMILIES_SHORT = (
+    "tests/neighbors/test_nearest.py",
+    "tests/cluster/test_dbscan.py::test_a_double_loop_gives_the_same",
+    "tests/cluster/test_dbscan.py::test_threads_do_not_matter",
+    "tests/svm/test_svc.py::test_tiny_problems_against_an_exact_quadratic_program",
+    "tests/svm/test_svc.py::test_the_same_bits_for_any_number_of_threads",
+    "tests/hmm/test_native_enumeration.py",
+    "tests/ensemble/test_native_tree.py",
+    "tests/ensemble/test_native_forest.py",
+)
+
 ADDRESS = Sanitizer(
     name="address",
     flags="address;undefined",
@@ -57,8 +71,8 @@ ADDRESS = Sanitizer(
         "ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=1:allocator_may_return_null=1",
         "PYTHONMALLOC": "malloc",
     },
-    tests=("tests/runtime", "tests/num", "tests/cluster"),
-    short=("tests/runtime/test_parallel.py", "tests/num", "tests/cluster/test_native.py"),
+    tests=("tests/runtime", "tests/num", *FAMILIES),
+    short=("tests/runtime/test_parallel.py", "tests/num", "tests/cluster/test_native.py", *FAMILIES_SHORT),
     # One test limits the address space, of which the sanitizer itself needs terabytes; another asks for fused
     # operations, which the compiler leaves out at the low optimisation of a sanitizer build; peaks of memory
     # are those of the sanitizer, which keeps what was freed.
@@ -75,7 +89,7 @@ THREAD = Sanitizer(
     options={"TSAN_OPTIONS": "exitcode=66"},
     # NumPy and Python itself are not instrumented: what they do through libc is not ours to judge.
     python_options={"TSAN_OPTIONS": "exitcode=66:halt_on_error=1:ignore_noninstrumented_modules=1"},
-    tests=("tests/runtime/test_parallel.py", "tests/cluster"),
+    tests=("tests/runtime/test_parallel.py", *FAMILIES),
     short=("tests/runtime/test_parallel.py", "tests/cluster/test_native.py"),
     # The first takes away threads or address space, which the sanitizer itself needs; peaks of memory are
     # those of the sanitizer's shadow.
@@ -163,9 +177,21 @@ def preload(sanitizer: Sanitizer) -> str:
     return " ".join(must(compiler, f"-print-file-name={name}").strip() for name in sanitizer.libraries)
 
 
+def found(wanted: tuple[str, ...]) -> list[str]:
+    """The tests that there are; a file inside a folder of the list is not named twice."""
+    tests: list[str] = []
+    for pattern in wanted:
+        files, separator, name = pattern.partition("::")
+        for path in sorted(ROOT.glob(files)):
+            place = path.relative_to(ROOT)
+            if not any(str(parent) in tests for parent in place.parents):
+                tests.append(f"{place}{separator}{name}")
+    return tests
+
+
 def test(sanitizer: Sanitizer, folder: Path, python: Path, short: bool) -> int:
     wanted = sanitizer.short if short else sanitizer.tests
-    tests = [path for path in wanted if (ROOT / path).exists()]
+    tests = found(wanted)
     environment = {
         **sanitizer.python_options,
         "LD_PRELOAD": preload(sanitizer),
