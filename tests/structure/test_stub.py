@@ -12,7 +12,11 @@ STUB = ast.parse((Path(__file__).parents[2] / "src/mlcore/_core.pyi").read_text(
 
 
 def functions(body):
-    return {node.name: [a.arg for a in node.args.args] for node in body if isinstance(node, ast.FunctionDef)}
+    return {
+        node.name: [a.arg for a in (*node.args.args, *node.args.kwonlyargs)]
+        for node in body
+        if isinstance(node, ast.FunctionDef)
+    }
 
 
 def declared():
