@@ -118,7 +118,13 @@ def test_pending_signal_of_a_short_call_is_raised_by_python_itself():
 
 def test_from_the_terminal():
     """SIGINT from outside, default handler: the traceback and the exit status of any Python program."""
-    code = "from mlcore import _core; print('ready', flush=True); _core._testing.polling(60.0, 2)"
+    code = """
+import signal
+from mlcore import _core
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in background jobs
+print("ready", flush=True)
+_core._testing.polling(60.0, 2)
+"""
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
