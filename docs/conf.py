@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -60,3 +62,13 @@ html_show_sourcelink = False
 
 # Pages of the gallery: see _ext/gallery.py.
 gallery_examples = str(HERE.parent / "examples")
+
+
+def inherited_references(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Methods inherited from scikit-learn refer to its labels and glossary: only the words are kept."""
+    if not str(getattr(obj, "__module__", "")).startswith("mlcore"):
+        lines[:] = [re.sub(r":(?:ref|term):`([^`<]*?)\s*(?:<[^`>]*>)?`", r"\1", line) for line in lines]
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-docstring", inherited_references)

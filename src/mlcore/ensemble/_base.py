@@ -431,7 +431,7 @@ class BaseHistGradientBoosting(BaseEstimator):
 
         Returns
         -------
-        leaves : ndarray of shape (n_samples, n_iter_ * n_trees_per_iteration_), int32
+        leaves : ndarray of shape (`n_samples`, `n_iter_` * `n_trees_per_iteration_`), int32
             Node numbers, as in :meth:`trees_to_frame`.
         """
         check_is_fitted(self)
@@ -479,7 +479,7 @@ class BaseHistGradientBoosting(BaseEstimator):
 
         Returns
         -------
-        importance : ndarray of shape (n_features_in_,), float64
+        importance : ndarray of shape (`n_features_in_`,), float64
             Totals over all trees, not normalised.
         """
         check_is_fitted(self)

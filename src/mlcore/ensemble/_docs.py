@@ -96,7 +96,7 @@ _ATTRIBUTES = """
         Trees of an iteration.
     do_early_stopping_ : bool
         Whether early stopping was on.
-    train_score_, validation_score_ : ndarray of shape (n_iter_ + 1,)
+    train_score_, validation_score_ : ndarray of shape (`n_iter_` + 1,)
         Scores before the first and after each iteration, the negative loss for ``scoring='loss'``; empty
         without early stopping, or without held-out rows.
     is_categorical_ : ndarray of shape (n_features,), bool, or None
