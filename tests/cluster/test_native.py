@@ -169,6 +169,19 @@ def test_a_cluster_that_is_emptied_forgets_its_rows(X, heavy, start, labels, alg
     np.testing.assert_allclose(centers, means, rtol=1e-12)
 
 
+@pytest.mark.parametrize("algorithm", ["lloyd", "hamerly", "yinyang", "elkan", "exponion"])
+def test_an_emptied_cluster_forgets_its_weight(algorithm):
+    """As above with weights whose running sum does not come back to zero."""
+    X = [[16, 13], [-14, -14], [11, 5], [6, 0], [6, -15], [10, 2], [9, -13], [-10, -17], [-7, 13], [-7, -3]]
+    X = np.array([*X, [19, -15], [-1, 8], [13, -15]], dtype=float)
+    weights = np.where([0, 0, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1, 1], 1e9 / 3 * (1 + np.arange(13) / 7), 1.0)
+    start = np.array([[-5, 6], [12, 1], [-13, -6], [-18, -1]], dtype=float)
+    found, _, centers, *_ = fit(X, start, algorithm, weights=weights)
+    np.testing.assert_array_equal(found, [1, 2, 0, 0, 3, 0, 3, 2, 0, 2, 3, 0, 3])
+    means = [np.average(X[found == c], axis=0, weights=weights[found == c]) for c in range(4)]
+    np.testing.assert_allclose(centers, means, rtol=1e-12)
+
+
 def test_fewer_distinct_rows_than_centres_is_finite():
     X = np.repeat([[1.0, 2.0], [3.0, 4.0]], 5, axis=0)
     labels, inertia, centers, *_ = fit(X, np.array([[1.0, 2.0], [3.0, 4.0], [3.0, 4.0]]), "hamerly")
