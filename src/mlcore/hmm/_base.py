@@ -24,10 +24,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._callbacks import NativeObserver, observe
+from .._shared_docs import shared_docs
 from .._validation import atomic_fit, native_threads, validate_parameters
 from ._chain import check_distribution, check_mask, most_probable_rows, normalized_rows
 from ._decoding import DecodingMixin
-from ._docs import SEQUENCES, shared_docs
+from ._docs import SEQUENCES
 from ._engine import engine
 from ._inference import InferenceMixin
 from ._monitor import ConvergenceMonitor

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
 from ._chain import most_probable_rows
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._sequences import Array, Sequences
 from ._symbols import EmissionprobMixin, SymbolMixin
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._shared_docs import shared_docs
 from .._validation import native_threads
-from ._docs import SEQUENCES, shared_docs
+from ._docs import SEQUENCES
 from ._engine import engine
 from ._sequences import Array, Sequences
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._means import kmeans_start
 from ._moments import (
     checked_covars,

@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
 from ._chain import check_distribution
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._gaussian import draw_gaussian
 from ._means import kmeans_start
 from ._moments import (

@@ -16,11 +16,12 @@ from scipy.special import gammaln, xlogy
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._shared_docs import shared_docs
 from .._validation import native_threads
 from ._base import BaseHMM, Statistics
 from ._chain import check_distribution, check_mask, normalized_rows
 from ._decoding import no_path
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._engine import engine
 from ._mixed import ColumnFamiliesMixin
 from ._sequences import Array, Sequences

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from .._shared_docs import shared_docs
 from .._validation import draw_seed, native_threads
 from ._chain import check_distribution, stationary_distribution
 from ._decoding import no_path
-from ._docs import SEQUENCES, shared_docs
+from ._docs import SEQUENCES
 from ._engine import engine
 from ._sequences import Array
 

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._families import FAMILIES, ColumnSums, Family, Parameters
 from ._means import kmeans_start
 from ._observations import check_real

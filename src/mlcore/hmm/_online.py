@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._shared_docs import shared_docs
 from .._validation import atomic_fit, native_threads, validate_parameters
-from ._docs import SEQUENCES, shared_docs
+from ._docs import SEQUENCES
 from ._statistics import mixed, scaled
 
 if TYPE_CHECKING:

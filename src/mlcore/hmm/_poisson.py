@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
-from ._docs import EM, shared_docs
+from ._docs import EM
 from ._moments import per_state
 from ._observations import check_counts
 from ._sequences import Array, Sequences

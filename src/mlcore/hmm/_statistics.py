@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._shared_docs import shared_docs
 from .._validation import native_threads
-from ._docs import SEQUENCES, shared_docs
+from ._docs import SEQUENCES
 from ._moments import recentred
 
 if TYPE_CHECKING:

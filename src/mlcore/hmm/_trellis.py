@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._shared_docs import shared_docs
 from ._chain import check_distribution
-from ._docs import TRELLIS, shared_docs
+from ._docs import TRELLIS
 from ._sequences import Array
 
 __all__ = [

@@ -17,8 +17,9 @@ from scipy.special import digamma, gammaln
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
-from ._docs import VARIATIONAL, shared_docs
+from ._docs import VARIATIONAL
 from ._engine import engine
 from ._sequences import Array, Sequences
 from ._symbols import EmissionprobMixin, SymbolMixin

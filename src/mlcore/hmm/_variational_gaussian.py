@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import digamma, multigammaln
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._shared_docs import shared_docs
 from ._base import BaseHMM, Statistics
-from ._docs import VARIATIONAL, shared_docs
+from ._docs import VARIATIONAL
 from ._gaussian import draw_gaussian
 from ._means import kmeans_start
 from ._moments import checked_covars, count_covars, full_covars, overall_moments, recentred

@@ -10,12 +10,15 @@ import numpy.typing as npt
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
 from .._validation import atomic_fit
+from ._docs import SINGLE
 from ._single import ONE_CLASS, SingleMachine
 
 __all__ = ["OneClassSVM"]
 
 
+@shared_docs(SINGLE)
 class OneClassSVM(OutlierMixin, SingleMachine):  # type: ignore[misc]
     r"""A half-space of the feature space that holds most rows and is far from the origin.
 
@@ -32,37 +35,18 @@ class OneClassSVM(OutlierMixin, SingleMachine):  # type: ignore[misc]
 
     Parameters
     ----------
-    kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
-        As in :class:`~mlcore.svm.SVC`.
-    degree : int, default=3
-        Degree of the polynomial kernel.
-    gamma : {"scale", "auto"} or float, default="scale"
-        "scale" is ``1 / (n_features * X.var())``, "auto" ``1 / n_features``.
-    coef0 : float, default=0.0
-        Constant of the polynomial and sigmoid kernels.
+    <<kernel>>
     tol : float, default=1e-3
         Largest violation of the optimality conditions at the end.
     nu : float, default=0.5
         Bound on the share of outliers and of support vectors, in (0, 1].
     shrinking : bool, default=True
         Set multipliers aside that stay at their bounds. Does not change the result beyond ``tol``.
-    cache_size : float, default=200
-        Megabytes (2**20 bytes) for kernel rows.
-    verbose : bool, default=False
-        Print a line about the solution.
-    max_iter : int, default=-1
-        Limit on the pair updates; -1 means none.
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<running>>
 
     Attributes
     ----------
-    support_ : ndarray of shape (n_SV,), int32
-        Row numbers of the support vectors.
-    support_vectors_ : ndarray or CSR matrix of shape (n_SV, n_features), float64
-        Support vectors; empty for precomputed and callable kernels.
-    n_support_ : ndarray of shape (1,), int32
-        Number of support vectors.
+    <<support vectors>>
     dual_coef_ : ndarray or CSR matrix of shape (1, n_SV)
         :math:`\alpha_i`.
     coef_ : ndarray or CSR matrix of shape (1, n_features)
@@ -71,20 +55,7 @@ class OneClassSVM(OutlierMixin, SingleMachine):  # type: ignore[misc]
         :math:`-\rho`.
     offset_ : ndarray of shape (1,)
         :math:`\rho`: ``decision_function = score_samples - offset_``.
-    n_iter_ : int
-        Pair updates.
-    fit_status_ : int
-        0 when the problem was solved to ``tol``, else 1.
-    kkt_violation_ : float
-        Violation of the optimality conditions, less than ``tol`` when the problem was solved.
-    dual_gap_ : float
-        Primal minus dual objective.
-    shape_fit_ : tuple of int
-        Shape of the training data.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<solution>>
 
     See Also
     --------

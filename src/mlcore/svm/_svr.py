@@ -10,7 +10,9 @@ import numpy.typing as npt
 from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
 from .._validation import atomic_fit
+from ._docs import SINGLE
 from ._single import EPSILON_SVR, NU_SVR, SingleMachine
 
 __all__ = ["SVR", "NuSVR"]
@@ -78,6 +80,7 @@ class KernelRegressor(RegressorMixin, SingleMachine):
         return self._decide(X)
 
 
+@shared_docs(SINGLE)
 class SVR(KernelRegressor):
     r"""Support vector regression with an epsilon-insensitive loss.
 
@@ -94,14 +97,7 @@ class SVR(KernelRegressor):
 
     Parameters
     ----------
-    kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
-        As in :class:`~mlcore.svm.SVC`.
-    degree : int, default=3
-        Degree of the polynomial kernel.
-    gamma : {"scale", "auto"} or float, default="scale"
-        "scale" is ``1 / (n_features * X.var())``, "auto" ``1 / n_features``.
-    coef0 : float, default=0.0
-        Constant of the polynomial and sigmoid kernels.
+    <<kernel>>
     tol : float, default=1e-3
         Largest violation of the optimality conditions at the end, in the units of ``y``.
     C : float, default=1.0
@@ -110,43 +106,18 @@ class SVR(KernelRegressor):
         Half the width of the tube, in the units of ``y``.
     shrinking : bool, default=True
         Set multipliers aside that stay at their bounds. Does not change the result beyond ``tol``.
-    cache_size : float, default=200
-        Megabytes (2**20 bytes) for kernel rows.
-    verbose : bool, default=False
-        Print a line about the solution.
-    max_iter : int, default=-1
-        Limit on the pair updates; -1 means none.
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<running>>
 
     Attributes
     ----------
-    support_ : ndarray of shape (n_SV,), int32
-        Row numbers of the support vectors.
-    support_vectors_ : ndarray or CSR matrix of shape (n_SV, n_features), float64
-        Support vectors; empty for precomputed and callable kernels.
-    n_support_ : ndarray of shape (1,), int32
-        Number of support vectors.
+    <<support vectors>>
     dual_coef_ : ndarray or CSR matrix of shape (1, n_SV)
         :math:`\beta_i`.
     coef_ : ndarray or CSR matrix of shape (1, n_features)
         Weights of the features; for ``kernel="linear"`` only.
     intercept_ : ndarray of shape (1,)
         b.
-    n_iter_ : int
-        Pair updates.
-    fit_status_ : int
-        0 when the problem was solved to ``tol``, else 1.
-    kkt_violation_ : float
-        Violation of the optimality conditions, less than ``tol`` when the problem was solved.
-    dual_gap_ : float
-        Primal minus dual objective.
-    shape_fit_ : tuple of int
-        Shape of the training data.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<solution>>
 
     See Also
     --------
@@ -209,6 +180,7 @@ class SVR(KernelRegressor):
         self._fit_single(X, y, sample_weight, EPSILON_SVR, C=self.C, epsilon=self.epsilon)
 
 
+@shared_docs(SINGLE)
 class NuSVR(KernelRegressor):
     r"""Support vector regression in which nu bounds the share of rows outside the tube.
 
@@ -224,57 +196,25 @@ class NuSVR(KernelRegressor):
         Bound on the share of errors and of support vectors, in (0, 1].
     C : float, default=1.0
         Price of a deviation beyond the tube.
-    kernel : {"linear", "poly", "rbf", "sigmoid", "precomputed"} or callable, default="rbf"
-        As in :class:`~mlcore.svm.SVC`.
-    degree : int, default=3
-        Degree of the polynomial kernel.
-    gamma : {"scale", "auto"} or float, default="scale"
-        "scale" is ``1 / (n_features * X.var())``, "auto" ``1 / n_features``.
-    coef0 : float, default=0.0
-        Constant of the polynomial and sigmoid kernels.
+    <<kernel>>
     shrinking : bool, default=True
         Set multipliers aside that stay at their bounds. Does not change the result beyond ``tol``.
     tol : float, default=1e-3
         Largest violation of the optimality conditions at the end, in the units of ``y``.
-    cache_size : float, default=200
-        Megabytes (2**20 bytes) for kernel rows.
-    verbose : bool, default=False
-        Print a line about the solution.
-    max_iter : int, default=-1
-        Limit on the pair updates; -1 means none.
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<running>>
 
     Attributes
     ----------
     epsilon_ : float
         Half the width of the tube that was found.
-    support_ : ndarray of shape (n_SV,), int32
-        Row numbers of the support vectors.
-    support_vectors_ : ndarray or CSR matrix of shape (n_SV, n_features), float64
-        Support vectors; empty for precomputed and callable kernels.
-    n_support_ : ndarray of shape (1,), int32
-        Number of support vectors.
+    <<support vectors>>
     dual_coef_ : ndarray or CSR matrix of shape (1, n_SV)
         :math:`\beta_i`, in [-C, C].
     coef_ : ndarray or CSR matrix of shape (1, n_features)
         Weights of the features; for ``kernel="linear"`` only.
     intercept_ : ndarray of shape (1,)
         b.
-    n_iter_ : int
-        Pair updates.
-    fit_status_ : int
-        0 when the problem was solved to ``tol``, else 1.
-    kkt_violation_ : float
-        Violation of the optimality conditions, less than ``tol`` when the problem was solved.
-    dual_gap_ : float
-        Primal minus dual objective.
-    shape_fit_ : tuple of int
-        Shape of the training data.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<solution>>
 
     See Also
     --------
