@@ -19,6 +19,7 @@ void register_spherical(py::module_& module);          // after register_cluster
 void register_tree(py::module_& module);
 void register_tree_forest(py::module_& module);     // after register_tree
 void register_tree_histogram(py::module_& module);  // after register_tree
+void register_tree_methods(py::module_& module);    // after register_tree
 void register_ensemble(py::module_& module);
 void register_hmm(py::module_& module);
 void register_hmm_durations(py::module_& module);
@@ -44,6 +45,7 @@ PYBIND11_MODULE(_core, module) {
   register_tree(module);
   register_tree_forest(module);
   register_tree_histogram(module);
+  register_tree_methods(module);
   register_ensemble(module);
   register_hmm(module);
   register_hmm_paths(module);

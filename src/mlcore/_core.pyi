@@ -197,6 +197,48 @@ class _Grower:
     ) -> _Array: ...
     def order_leaves(self, values: _Array) -> _Array: ...
 
+class _SortedMatrix:
+    def __init__(self, X: _Array, n_categories: _Array | None = None, n_threads: int = 0) -> None: ...
+
+class _ExactGrower:
+    def __init__(
+        self,
+        binned: _SortedMatrix,
+        *,
+        learning_rate: float = 1.0,
+        max_leaf_nodes: int = 31,
+        max_depth: int = 0,
+        min_samples_leaf: int = 20,
+        min_child_weight: float = 1e-3,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        min_split_gain: float = 0.0,
+        max_delta_step: float = 0.0,
+        growth: str = "leaf",
+        monotonic_cst: _Array | None = None,
+        interaction_cst: list[list[int]] | None = None,
+        colsample_bylevel: float = 1.0,
+        colsample_bynode: float = 1.0,
+        cat_smooth: float = 10.0,
+        min_cat_support: int = 10,
+        histogram_bytes: int = 536870912,
+        n_threads: int = 0,
+    ) -> None: ...
+    def grow(
+        self,
+        gradients: _Array,
+        hessians: _Array,
+        rows: _Array | None = None,
+        feature_mask: _Array | None = None,
+        seed: int = 0,
+    ) -> _TreeArrays: ...
+    def leaf_rows(self) -> tuple[_Array, _Array, _Array]: ...
+    def update_raw(self, raw: _Array, values: _Array | None = None) -> None: ...
+    def renew_leaves(
+        self, kind: str, y: _Array, raw: _Array, sample_weight: _Array | None, alpha: float
+    ) -> _Array: ...
+    def order_leaves(self, values: _Array) -> _Array: ...
+
 class _Forest:
     n_trees: int
     def __init__(self, trees: list[_TreeArrays], tree_index: _Array | None, n_outputs: int) -> None: ...
@@ -210,6 +252,8 @@ class _Forest:
 class _Tree:
     BinnedMatrix: type[_BinnedMatrix]
     Grower: type[_Grower]
+    SortedMatrix: type[_SortedMatrix]
+    ExactGrower: type[_ExactGrower]
     Forest: type[_Forest]
     @staticmethod
     def find_bins(
@@ -226,6 +270,15 @@ class _Tree:
         sample_weight: _Array | None,
         max_bins: int,
         absent_is_missing: bool,
+        n_threads: int,
+    ) -> list[_Array]: ...
+    @staticmethod
+    def sketch_bins(
+        X: _Array,
+        weights: _Array,
+        rows: _Array | None,
+        max_bins: int,
+        is_categorical: _Array | None,
         n_threads: int,
     ) -> list[_Array]: ...
     @staticmethod

@@ -1,7 +1,6 @@
 """Worked numbers of chapter 12 (XGBoost and LightGBM) and boosting items of chapter 11, by requirement id.
 
-Items 12.06, 12.07 and 12.19 (exact and approximate splits, SHAP) have no public name yet. Timings (12.23) are
-measured by the benchmarks, not tested.
+Item 12.19 (SHAP) has no public name yet. Timings (12.23) are measured by the benchmarks, not tested.
 """
 
 import numpy as np
@@ -152,6 +151,36 @@ def test_12_08_missing_rows_go_to_the_better_side(better):
     )
     assert bool(model.get_tree(0)["missing_left"][0]) == (better == "left")
     np.testing.assert_allclose(model.predict(x[:, None]), y, atol=1e-6)
+
+
+def test_12_06_exact_split_by_the_sorted_scan():
+    """Sorted scan over the gradients, skipping ties, thresholds at midpoints."""
+    rng = np.random.default_rng(6)
+    x = np.round(rng.normal(size=400), 2)
+    y = np.where(x > 0.3, 1.0, -1.0) + rng.normal(size=400)
+    model = HistGradientBoostingRegressor(
+        tree_method="exact", max_iter=1, max_leaf_nodes=2, min_samples_leaf=1, l2_regularization=1.0
+    )
+    tree = model.fit(x[:, None], y).get_tree(0)
+    order = np.argsort(x, kind="stable")
+    g, values = (y.mean() - y)[order], x[order]
+    G, H = np.cumsum(g)[:-1], np.arange(1.0, 400)
+    gains = split_gain(G, H, g.sum() - G, 400 - H, l2_regularization=1.0)
+    gains[values[:-1] == values[1:]] = -np.inf
+    k = gains.argmax()
+    assert tree["threshold"][0] == pytest.approx((values[k] + values[k + 1]) / 2, rel=1e-15)
+    assert tree["gain"][0] == pytest.approx(gains[k], rel=1e-6)
+
+
+def test_12_07_weighted_quantile_sketch():
+    """Edges of the bins miss their rank by at most epsilon = 1 / (4 max_bins) of the sum of the Hessians."""
+    from mlcore import _core
+
+    rng = np.random.default_rng(7)
+    x, h = rng.normal(size=40_000), rng.uniform(0, 0.25, 40_000).astype(np.float32)
+    (edges,) = _core.tree.sketch_bins(x[:, None], h, None, 32, None, 1)
+    ranks = np.array([h[x <= edge].sum(dtype=np.float64) for edge in edges]) / h.sum(dtype=np.float64)
+    assert np.abs(ranks - np.arange(1, 32) / 32).max() <= 1 / 128 + 0.25 / h.sum()
 
 
 def test_12_09_few_bins_lose_little_gain():

@@ -28,7 +28,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .. import _core
 from .._validation import atomic_fit, native_threads, validate_parameters
 from ._boosting import Boosting
 from ._categories import CategoryCodes, categorical_columns
@@ -39,8 +38,9 @@ from ._losses import Loss
 from ._parts import Part, split_rows
 from ._report import Report
 from ._saving import model_from_json, model_to_json
-from ._sparse import SparseColumns, binned_matrix, without_zeros
+from ._sparse import SparseColumns, without_zeros
 from ._tree_arrays import TreeList, draw_tree
+from ._tree_methods import make_source
 
 __all__ = ["BaseHistGradientBoosting"]
 
@@ -76,6 +76,7 @@ class BaseHistGradientBoosting(BaseEstimator):
         "verbose": ["verbose"],
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
+        "tree_method": [StrOptions({"hist", "approx", "exact"})],
         "growth": [StrOptions({"leaf", "level"})],
         "min_split_gain": [Interval(Real, 0, None, closed="left")],
         "l1_regularization": [Interval(Real, 0, None, closed="left")],
@@ -114,6 +115,7 @@ class BaseHistGradientBoosting(BaseEstimator):
     verbose: int
     random_state: Any
     n_jobs: int | None
+    tree_method: str
     growth: str
     min_split_gain: float
     l1_regularization: float
@@ -335,15 +337,13 @@ class BaseHistGradientBoosting(BaseEstimator):
             self._group(X, train, former_codes, threads)
             if X_validation is not X:
                 self._codes.put_groups(X_validation)
-        thresholds, binned = self._bin(X, train, report, threads)
-        counts = None if self._codes is None else self._codes.counts()
-        binned_validation = None
+        with report.binning(X, "training"):
+            source = make_source(self, X, train, monotonic, groups, threads)
+        validation_rows = None
         if validation is not None:
             with report.binning(X_validation, "validation"):
-                binned_validation = binned_matrix(
-                    validation.matrix(X_validation), thresholds, counts, threads
-                )
-        boosting = Boosting(self, binned, binned_validation, train, validation, monotonic, groups, threads)
+                validation_rows = source.rows_of(validation.matrix(X_validation))
+        boosting = Boosting(self, source, validation_rows, train, validation, threads)
         boosting.start(resume)
         if self.do_early_stopping_:
             if self.scoring == "loss":
@@ -371,27 +371,6 @@ class BaseHistGradientBoosting(BaseEstimator):
                     codes, self._codes.categories[k].size, gradients, hessians, int(self.max_bins)
                 )
         self._codes.put_groups(X)
-
-    def _bin(
-        self, X: Any, train: Part, report: Any, threads: int
-    ) -> tuple[list[npt.NDArray[np.float64]], Any]:
-        with report.binning(X, "training"):
-            rows, weights = train.quantile_rows(self._random_seed)
-            if isinstance(X, SparseColumns):
-                sample = X if rows is None else X[rows]
-                thresholds = _core.tree.find_bins_of_columns(
-                    sample.columns(), weights, int(self.max_bins), X.absent_is_missing, threads
-                )
-                bundle = self.bundle_features
-                return thresholds, binned_matrix(train.matrix(X), thresholds, None, threads, bundle)
-            of_all = weights
-            if weights is not None and rows is not None:
-                of_all = np.zeros(X.shape[0])
-                of_all[rows] = weights
-            mask = None if self.is_categorical_ is None else self.is_categorical_.astype(np.uint8)
-            counts = None if self._codes is None else self._codes.counts()
-            thresholds = _core.tree.find_bins(X, of_all, rows, int(self.max_bins), mask, threads)
-            return thresholds, binned_matrix(train.matrix(X), thresholds, counts, threads)
 
     # -- predictions
 

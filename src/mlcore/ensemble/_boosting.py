@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _core
 from .._callbacks import observe
 from ._early_stopping import has_stalled
 from ._parts import Part, TreeSample
 from ._tree_arrays import TreeList
+from ._tree_methods import Rows, Source
 
 __all__ = ["Boosting"]
 
@@ -22,18 +22,15 @@ class Boosting:
     def __init__(
         self,
         model: Any,
-        binned: Any,
-        binned_validation: Any,
+        source: Source,
+        validation_rows: Rows | None,
         train: Part,
         validation: Part | None,
-        monotonic: npt.NDArray[np.int8],
-        groups: list[list[int]] | None,
         threads: int,
     ) -> None:
         self.model, self.loss, self.threads = model, model._loss, threads
-        self.binned, self.binned_validation = binned, binned_validation
+        self.source, self.validation_rows = source, validation_rows
         self.train, self.validation = train, validation
-        self.monotonic = monotonic if monotonic.any() else None
         self.scores: Any = None
         self.n_outputs = model.n_trees_per_iteration_
         self.sample = TreeSample(
@@ -46,23 +43,6 @@ class Boosting:
             seed=model._tree_seed,
             n_rows=train.size,
             n_features=model.n_features_in_,
-        )
-        self.grower = _core.tree.Grower(
-            binned,
-            learning_rate=float(model.learning_rate),
-            max_leaf_nodes=int(model.max_leaf_nodes or 0),
-            max_depth=int(model.max_depth or 0),
-            min_samples_leaf=int(model.min_samples_leaf),
-            min_child_weight=float(model.min_child_weight),
-            l2=float(model.l2_regularization),
-            l1=float(model.l1_regularization),
-            min_split_gain=float(model.min_split_gain),
-            growth=model.growth,
-            monotonic_cst=self.monotonic,
-            interaction_cst=groups,
-            colsample_bylevel=float(model.colsample_bylevel),
-            colsample_bynode=float(model.max_features),
-            n_threads=threads,
         )
 
     def start(self, resume: bool) -> None:
@@ -83,22 +63,22 @@ class Boosting:
         else:
             model._baseline = self.loss.baseline(self.train.y, self.train.weights)
             model._trees = TreeList(self.n_outputs)
-        self.raw = self._raw_of(self.binned, self.train)
+        self.raw = self._raw_of(self.source.rows, self.train)
         if not np.isfinite(model._baseline).all():
             raise ValueError("The targets are too large: their mean overflows. Scale y.")
         self.raw_validation = None
-        if self.validation is not None:
-            self.raw_validation = self._raw_of(self.binned_validation, self.validation)
+        if self.validation is not None and self.validation_rows is not None:
+            self.raw_validation = self._raw_of(self.validation_rows, self.validation)
         self.gradients = np.empty((self.n_outputs, self.train.size), dtype=np.float32)
         constant = self.loss.has_constant_hessian(self.train.weights) and not self.sample.needs_hessians
         shape = (1, 1) if constant else self.gradients.shape
         self.hessians = np.ones(shape, dtype=np.float32)
 
-    def _raw_of(self, binned: Any, part: Part) -> npt.NDArray[np.float64]:
+    def _raw_of(self, rows: Rows, part: Part) -> npt.NDArray[np.float64]:
         trees = self.model._trees
         raw: npt.NDArray[np.float64] = self.model._baseline_of(part.size)
         if len(trees):
-            trees.forest.predict_raw_binned(binned, raw, 0, len(trees), self.threads)
+            rows.add_all(trees, raw, self.threads)
         return raw
 
     def run(self, report: Any, resume: bool) -> None:
@@ -132,32 +112,31 @@ class Boosting:
         new: list[dict[str, Any]] = []
         for k in range(self.n_outputs):
             hessians = self.hessians[0 if self.hessians.shape[0] == 1 else k]
-            tree = self.grower.grow(
+            grower = self.source.grower(hessians, rows)
+            tree = grower.grow(
                 self.gradients[k], hessians, rows, self.sample.columns(iteration, k),
                 self.sample.seed_of(iteration, k),
             )  # fmt: skip
-            renewed = self._renewed(k, tree)
+            renewed = self._renewed(grower, k, tree)
             if rows is None:
-                self.grower.update_raw(self.raw[k], renewed)
+                grower.update_raw(self.raw[k], renewed)
             else:  # the grower knows the leaves of the rows it has seen, and all rows move
-                _core.tree.add_tree(tree, self.binned, self.raw[k], self.threads)
-            if self.raw_validation is not None:
-                _core.tree.add_tree(tree, self.binned_validation, self.raw_validation[k], self.threads)
+                self.source.rows.add_one(tree, self.raw[k], self.threads)
+            if self.raw_validation is not None and self.validation_rows is not None:
+                self.validation_rows.add_one(tree, self.raw_validation[k], self.threads)
             new.append(tree)
         trees.extend(new)  # all or none: Ctrl-C finds whole iterations
 
-    def _renewed(self, k: int, tree: dict[str, Any]) -> npt.NDArray[np.float64] | None:
+    def _renewed(self, grower: Any, k: int, tree: dict[str, Any]) -> npt.NDArray[np.float64] | None:
         """Exact leaf values in place of the Newton steps, where the loss wants them; put into the tree."""
         rate = float(self.model.learning_rate)
-        values: npt.NDArray[np.float64] | None = self.loss.renewed(
-            self.grower, k, self.train, self.raw[k], rate
-        )
+        values: npt.NDArray[np.float64] | None = self.loss.renewed(grower, k, self.train, self.raw[k], rate)
         if values is None:
             if tree["feature"].size > 1:
                 return None
             # The baseline is best already: a step at the root would be rounding, or undo its clipping.
             values = np.zeros(1)
-        leaves = self.grower.leaf_rows()[0]
+        leaves = grower.leaf_rows()[0]
         tree["value"][leaves] = values
         return values
 

@@ -96,6 +96,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         random_state: int | np.random.RandomState | None = None,
         class_weight: Any = None,
         n_jobs: int | None = None,
+        tree_method: str = "hist",
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

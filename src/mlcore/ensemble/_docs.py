@@ -58,6 +58,11 @@ _TREES = """
 _OURS = """
     n_jobs : int or None, default=None
         Number of threads; None for as many as the process may use. Results do not depend on it.
+    tree_method : {'hist', 'approx', 'exact'}, default='hist'
+        Where splits are sought. 'hist': between bins of equal numbers of rows, made once. 'approx': between
+        bins of equal sums of Hessians, made for each tree by a weighted quantile sketch whose edges miss
+        their rank by at most ``1 / (4 * max_bins)`` of the sum [1]_. 'exact': between all distinct values of
+        a node; ``max_bins`` then only bounds the categories.
     growth : {'leaf', 'level'}, default='leaf'
         Which leaf is split next: the one with the greatest gain, or all of a level before the next one.
     min_split_gain : float, default=0.0
@@ -117,8 +122,9 @@ _OBJECTIVE = r"""
 
     with the first and second derivatives g and h of the loss by the prediction, T leaves and leaf values w.
     The best leaf value and the gain of a split are those of :func:`mlcore.tree.leaf_weight` and
-    :func:`mlcore.tree.split_gain`. Splits are sought among at most ``max_bins`` quantiles of a feature; rows
-    where the feature is missing go to the side where they lower the objective more.
+    :func:`mlcore.tree.split_gain`. Splits are sought among at most ``max_bins`` quantiles of a feature, or
+    among all its values (``tree_method``); rows where the feature is missing go to the side where they lower
+    the objective more.
 """
 
 _REFERENCES = """

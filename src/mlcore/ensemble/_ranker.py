@@ -109,6 +109,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
         verbose: int = 0,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        tree_method: str = "hist",
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

@@ -126,6 +126,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         delta: float = 1.0,
         tweedie_power: float = 1.5,
         n_jobs: int | None = None,
+        tree_method: str = "hist",
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

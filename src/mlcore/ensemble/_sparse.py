@@ -53,6 +53,11 @@ class SparseColumns:
         index = np.int64 if np.int64 in (X.indices.dtype, X.indptr.dtype) else np.int32
         return X.data, X.indices.astype(index, copy=False), X.indptr.astype(index, copy=False), self.shape[0]
 
+    def dense(self) -> npt.NDArray[Any]:
+        """All of it as an array in column-major order."""
+        X: npt.NDArray[Any] = self.matrix.toarray(order="F")
+        return without_zeros(X) if self.absent_is_missing else X
+
     def dense_blocks(self, used: npt.NDArray[np.intp]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
         """First row and values of blocks of rows, only of the columns named."""
         rows = self.matrix[:, used].tocsr()

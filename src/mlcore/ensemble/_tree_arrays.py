@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .. import _core
 from ._sparse import SparseColumns
 
-__all__ = ["NODE_FIELDS", "TreeList", "draw_tree"]
+__all__ = ["NODE_FIELDS", "Tree", "TreeList", "draw_tree"]
 
 Tree = dict[str, npt.NDArray[Any]]
 
