@@ -79,11 +79,16 @@ class Contender:
 
 @dataclass(frozen=True)
 class Work:
-    """Least work of a task done in the plain way: floating-point operations and bytes moved from memory."""
+    """Least work of a task done in the plain way: floating-point operations and bytes moved from memory.
+
+    `core_seconds`: of one core, for work that is neither, such as additions to memory; the area says how it
+    is known.
+    """
 
     flops: float
     bytes: float
     dtype: str = "float32"
+    core_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Row:
                 above the reference is shown but is not the best peer
     objective_name  what the table calls it, where it is not what the area says
     calls       timed calls in one process; the median counts. More than 1 only where one call is short
+    shown       keys of `check` that the table shows as they are
     """
 
     name: str
@@ -116,6 +122,7 @@ class Row:
     objective_name: str = ""
     slack: float = 1e-3
     calls: int = 1
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

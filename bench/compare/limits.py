@@ -88,7 +88,10 @@ def higher(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lower_bound(work: Work, machine: Mapping[str, Any]) -> tuple[float, str]:
-    """Seconds below which the plain way of doing `work` cannot be, and why: "flops" or "bytes"."""
-    by_flops = work.flops / machine["flops"][work.dtype]
-    by_bytes = work.bytes / machine["bandwidth"]
-    return (by_flops, "flops") if by_flops >= by_bytes else (by_bytes, "bytes")
+    """Seconds below which the plain way of doing `work` cannot be, and why: "flops", "bytes" or "steps"."""
+    bounds = (
+        (work.flops / machine["flops"][work.dtype], "flops"),
+        (work.bytes / machine["bandwidth"], "bytes"),
+        (work.core_seconds / machine["threads"], "steps"),
+    )
+    return max(bounds, key=lambda bound: bound[0])

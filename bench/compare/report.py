@@ -101,6 +101,8 @@ def quality(entry: Mapping[str, Any], name: str) -> str:
     if worse is not None and name != entry["reference"]:
         objective = entry.get("objective_name", entry["objective"])
         parts.append(f"{objective} {worse:+.0e}" if abs(worse) >= 5e-8 else f"{objective} equal")
+    shown = [key for key in entry.get("shown", ()) if key in result["quality"]]
+    parts += [f"{key.replace('_', ' ')} {result['quality'][key]:.4g}" for key in shown]
     if result.get("mismatch") is not None and name != entry["reference"]:
         parts.append(f"differs {result['mismatch']:.2g}" if result["mismatch"] else "labels equal")
     if result["note"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -182,6 +183,7 @@ def run_row(
             "objective": row.objective,
             "objective_name": area.objective_of(row),
             "slack": row.slack,
+            "shown": list(row.shown),
             "threads": threads,
             "when": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
             "absent": {**absent, **failed},
@@ -195,7 +197,7 @@ def run_row(
     reference = entry["contenders"].get(row.reference) or entry["contenders"].get(row.ours)
     if reference is not None:
         work = row.work(arrays, reference)
-        entry["work"] = {"flops": work.flops, "bytes": work.bytes, "dtype": work.dtype}
+        entry["work"] = dataclasses.asdict(work)
     return entry
 
 

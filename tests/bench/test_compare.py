@@ -101,6 +101,7 @@ def test_lower_bound_is_the_longer_of_arithmetic_and_memory():
     assert limits.lower_bound(Work(200e9, 1e9), MACHINE) == (2.0, "flops")
     assert limits.lower_bound(Work(200e9, 1e9, "float64"), MACHINE) == (4.0, "flops")
     assert limits.lower_bound(Work(1e9, 30e9), MACHINE) == (3.0, "bytes")
+    assert limits.lower_bound(Work(1e9, 30e9, core_seconds=8.0), MACHINE) == (4.0, "steps")
 
 
 def test_the_higher_peak_counts():

@@ -13,11 +13,11 @@
 
 #include "mlcore/base/errors.hpp"
 #include "mlcore/runtime/interrupt.hpp"
-#include "tree/categorical_split.hpp"
 #include "tree/column_choice.hpp"
 #include "tree/gradient_quantiser.hpp"
 #include "tree/node_histograms.hpp"
 #include "tree/objective.hpp"
+#include "tree/split_search.hpp"
 #include "tree/tree_leaves.hpp"
 
 namespace mlcore::tree {
@@ -25,10 +25,6 @@ namespace mlcore::tree {
 namespace {
 
 constexpr double kNsPerUpdate = 0.35;  // bin update
-constexpr double kNsPerCell = 2.0;     // cell of a split search
-constexpr double kNsPerColumn = 30.0;
-constexpr Index kScratch = 272;      // words for the bins of a column
-constexpr Index kSearchColumns = 4;  // columns of a search's task
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 const TreeKernels& kernels() { MLCORE_SELECT_KERNELS(tree_kernels) }
@@ -61,16 +57,13 @@ struct Grower::State {
   RowSegments rows;
   ColumnChoice choice;
   TreeLeaves leaves;
-  std::vector<Buffer<std::int64_t>> scratch;  // a thread
+  SplitSearch search;
+  const Objective& objective = search.objective();
 
   // Of the tree in work.
   VectorView<const float> gradients, hessians;
-  Objective objective;
   std::vector<Node> nodes;
   std::vector<std::uint32_t> bitsets;
-  std::vector<std::uint8_t> allowed[2];
-  std::vector<Candidate> candidates[2];
-  std::vector<std::uint32_t> candidate_bits[2];
   Phases phase;
 
   State(const BinnedMatrix& matrix, const GrowerSpec& given)
@@ -85,142 +78,36 @@ struct Grower::State {
         pairs(matrix.rows()),
         rows(matrix.rows()),
         choice(spec, matrix.columns()),
-        leaves(rows, kernel, threads, given.learning_rate) {
+        leaves(rows, kernel, threads, given.learning_rate),
+        search(matrix, kernel, histograms, spec) {
     require(spec.monotonic.empty() || static_cast<Index>(spec.monotonic.size()) == d,
             "monotonic_cst must have one value per column");
     require(spec.min_samples_leaf >= 1, "min_samples_leaf must be at least 1");
     require(spec.l1 >= 0.0 && spec.l2 >= 0.0 && spec.min_split_gain >= 0.0, "penalties must not be negative");
-    for (int s = 0; s < 2; ++s) {
-      allowed[s].assign(static_cast<std::size_t>(d), 1);
-      candidates[s].resize(static_cast<std::size_t>(d));
-      candidate_bits[s].resize(static_cast<std::size_t>(d) * 8);
-    }
-    objective.l1 = spec.l1;
-    objective.l2 = spec.l2;
-    objective.max_step = spec.max_delta_step > 0.0 ? spec.max_delta_step : kInfinity;
-    objective.min_child_weight = spec.min_child_weight;
-    objective.min_samples_leaf = spec.min_samples_leaf;
-    const bool monotone = std::any_of(spec.monotonic.begin(), spec.monotonic.end(), [](auto m) { return m != 0; });
-    objective.plain = spec.l1 == 0.0 && !(spec.max_delta_step > 0.0) && !monotone;
   }
-
-  int monotonic(int feature) const noexcept {
-    return spec.monotonic.empty() ? 0 : spec.monotonic[static_cast<std::size_t>(feature)];
-  }
-
-  // ---- split search ----
 
   bool build(const Segment& segment, Histogram& target) {
     return histograms.build(phase, rows.rows(segment), segment.begin, segment.count, pairs.data(), pairs.layout(),
                             target);
   }
 
-  /// A histogram to complete, and the node to search with it.
-  struct Search {
-    int node = -1;  ///< -1: no search
-    Histogram* sums = nullptr;
-  };
+  // ---- split search ----
 
-  /// Completes the histograms of a fresh node (sums of the threads unless `direct`) and of its sibling (what its parent
-  /// had minus those), and searches both for their best splits.
-  void search(Search fresh, Search sibling, bool direct) {
-    const double passes = 1.0 + (sibling.sums != nullptr ? 1.0 : 0.0);
-    const Index size = binned.is_bundled() ? 1 : kSearchColumns;
-    const double work = static_cast<double>(histograms.total()) * kNsPerCell + static_cast<double>(d) * kNsPerColumn;
-    phase(ceil_div(binned.groups(), size), work * passes, [&](Index task) {
-      for (Index g = task * size; g < std::min(binned.groups(), (task + 1) * size); ++g) {
-        if (!direct) histograms.collect(g, *fresh.sums);
-        const Sums sums = histograms.group(*fresh.sums, g);
-        if (fresh.node >= 0) search_group(0, fresh.node, g, sums);
-        if (sibling.sums == nullptr) continue;
-        const Sums rest = histograms.group(*sibling.sums, g);
-        kernel.subtract(sums, binned.cells(g), rest);
-        if (sibling.node >= 0) search_group(1, sibling.node, g, rest);
-      }
-    });
-    if (fresh.node >= 0) choose(0, fresh.node);
-    if (sibling.node >= 0) choose(1, sibling.node);
+  /// A histogram to complete, and the node to search with it (-1: none).
+  SplitSearch::Request request(int id, Histogram& sums) const noexcept {
+    if (id < 0) return {&sums};
+    const Node& node = nodes[static_cast<std::size_t>(id)];
+    return {&sums, &node.view, node.value};
   }
 
-  void search_group(int side, int id, Index g, const Sums& sums) {
-    const std::vector<Index>& columns = binned.members(g);
-    if (columns.size() == 1) {
-      search_column(side, id, columns.front(), sums);
-      return;
-    }
-    std::int64_t* room = scratch[static_cast<std::size_t>(phase.member())].data() + 4 * kScratch;
-    const Sums own{room, room + kScratch, reinterpret_cast<std::int32_t*>(room + 2 * kScratch)};
-    for (const Index j : columns) {
-      if (allowed[side][static_cast<std::size_t>(j)] != 0)
-        unbundle(j, nodes[static_cast<std::size_t>(id)].view, sums, own);
-      search_column(side, id, j, own);
-    }
-  }
-
-  /// The sums of one column of a bundle: where it is absent are the rows of the node that no other bin of it has.
-  void unbundle(Index j, const NodeView& view, const Sums& bundle, const Sums& own) const noexcept {
-    const BinnedMatrix::Place& place = binned.place(j);
-    const int cells = binned.bins(j) + 1;
-    std::int64_t g = view.gradient, h = view.hessian, c = view.count;
-    own.gradient[cells - 1] = own.hessian[cells - 1] = own.count[cells - 1] = 0;
-    for (int k = 0; k < place.codes; ++k) {
-      const int b = k < place.absent ? k : k + 1, from = place.first + k;
-      g -= own.gradient[b] = bundle.gradient[from];
-      h -= own.hessian[b] = bundle.hessian[from];
-      c -= own.count[b] = bundle.count[from];
-    }
-    own.gradient[place.absent] = g;
-    own.hessian[place.absent] = h;
-    own.count[place.absent] = static_cast<std::int32_t>(c);
-  }
-
-  void search_column(int side, int id, Index j, const Sums& sums) {
-    const auto column = static_cast<std::size_t>(j);
-    Candidate& best = candidates[side][column];
-    best = Candidate{};
-    if (allowed[side][column] == 0) return;
-    const NodeView& view = nodes[static_cast<std::size_t>(id)].view;
-    if (binned.is_categorical(j))
-      scan_categories(sums, binned.bins(j), view, objective, {spec.cat_smooth, spec.min_cat_support},
-                      candidate_bits[side].data() + 8 * column, &best);
-    else
-      kernel.scan(sums, binned.bins(j), monotonic(static_cast<int>(j)), view, objective,
-                  scratch[static_cast<std::size_t>(phase.member())].data(), &best);
-    // Missing values that nobody has seen go where most rows go.
-    if (best.gain > 0.0 && sums.count[binned.bins(j)] == 0) best.missing_left = 2 * best.left_count > view.count;
-  }
-
-  void choose(int side, int id) {
+  void keep_found(SplitSearch::Side side, int id) {
+    const BestSplit& found = search.found(side);
     Node& node = nodes[static_cast<std::size_t>(id)];
-    for (Index j = 0; j < d; ++j) {
-      const Candidate& c = candidates[side][static_cast<std::size_t>(j)];
-      if (c.gain > node.split.gain + kTieMargin * (c.gain + std::abs(node.view.score))) {
-        node.split = c;
-        node.feature = static_cast<int>(j);
-      }
-    }
-    if (node.feature < 0) return;
-    if (node.split.gain + spec.min_split_gain <= rounding_gain(node)) {
-      node.split = Candidate{};
-      node.feature = -1;
-      return;
-    }
-    if (binned.is_categorical(node.feature)) {
-      node.bitset = static_cast<int>(bitsets.size() / 8);
-      const auto* bits = candidate_bits[side].data() + 8 * static_cast<std::size_t>(node.feature);
-      bitsets.insert(bitsets.end(), bits, bits + 8);
-    }
-  }
-
-  /// What the rounding of gradients to integers alone may gain where all rows are alike. A sum of m rows is off by e
-  /// with e^2 up to m u^2 / 4 on average (u: the unit of the grid; of the Hessians times the value), so that a cut into
-  /// halves may gain e^2 / h of it, h the mean Hessian; the best of many cuts several times as much.
-  double rounding_gain(const Node& node) const noexcept {
-    constexpr double kManyCuts = 8.0;
-    const double h = static_cast<double>(node.view.hessian) * objective.hessian_unit + spec.l2;
-    const double by_value = hessians.size == 1 ? 0.0 : objective.hessian_unit * node.value;
-    const double unit = objective.gradient_unit * objective.gradient_unit + by_value * by_value;
-    return kManyCuts * unit * static_cast<double>(node.view.count) / (h + 1e-15);
+    node.split = found.candidate;
+    node.feature = found.feature;
+    if (found.feature < 0 || !binned.is_categorical(found.feature)) return;
+    node.bitset = static_cast<int>(bitsets.size() / 8);
+    bitsets.insert(bitsets.end(), found.categories_left, found.categories_left + 8);
   }
 
   // ---- splitting ----
@@ -238,7 +125,9 @@ struct Grower::State {
         spec.min_split_gain;
   }
 
-  void fill(int side, int id) { choice.fill(allowed[side], id, nodes[static_cast<std::size_t>(id)].depth); }
+  void fill(SplitSearch::Side side, int id) {
+    choice.fill(search.allowed(side), id, nodes[static_cast<std::size_t>(id)].depth);
+  }
 
   bool may_split(const Node& node) const noexcept {
     return node.view.count >= 2 * spec.min_samples_leaf && (spec.max_depth == 0 || node.depth < spec.max_depth);
@@ -291,7 +180,7 @@ struct Grower::State {
     right.view.gradient -= c.left_gradient;
     right.view.hessian -= c.left_hessian;
     right.view.count -= c.left_count;
-    if (const int sign = monotonic(node.feature); sign != 0) {
+    if (const int sign = search.monotonic(node.feature); sign != 0) {
       const double middle = (value_of(left.view) + value_of(right.view)) / 2;
       (sign > 0 ? left : right).view.upper = middle;
       (sign > 0 ? right : left).view.lower = middle;
@@ -315,20 +204,24 @@ struct Grower::State {
     if (node.slot >= 0 && !large_open) pool.release(node.slot);
     if (inherits) large.slot = node.slot;
     node.slot = -1;
-    if (small_open) fill(0, small_id);
+    if (small_open) fill(SplitSearch::kFresh, small_id);
     if (small_open || inherits) {
       small.slot = pool.acquire();
       Histogram& sums = small.slot >= 0 ? pool[small.slot] : spare;
       const bool direct = build(small.segment, sums);
-      if (large_open && inherits) fill(1, large_id);
-      search({small_open ? small_id : -1, &sums}, inherits ? Search{large_id, &pool[large.slot]} : Search{}, direct);
+      if (large_open && inherits) fill(SplitSearch::kSibling, large_id);
+      search.run(phase, request(small_open ? small_id : -1, sums),
+                 inherits ? request(large_id, pool[large.slot]) : SplitSearch::Request{}, direct);
+      if (small_open) keep_found(SplitSearch::kFresh, small_id);
+      if (inherits) keep_found(SplitSearch::kSibling, large_id);
     }
     if (large_open && !inherits) {
-      fill(0, large_id);
+      fill(SplitSearch::kFresh, large_id);
       large.slot = pool.acquire();
       Histogram& sums = large.slot >= 0 ? pool[large.slot] : other_spare;
       const bool direct = build(large.segment, sums);
-      search({large_id, &sums}, {}, direct);
+      search.run(phase, request(large_id, sums), {}, direct);
+      keep_found(SplitSearch::kFresh, large_id);
     }
     for (Node* child : {&small, &large})
       if (child->feature < 0 && child->slot >= 0) {
@@ -369,7 +262,7 @@ struct Grower::State {
       nodes[0].slot = slot;
       const bool direct = build(nodes[0].segment, pool[slot]);
       // The root's sums come from its first group, which needs the threads' parts added up.
-      search({-1, &pool[slot]}, {}, direct);
+      search.run(phase, request(-1, pool[slot]), {}, direct);
       const Sums sums = histograms.group(pool[slot], 0);
       for (int b = 0; b < binned.cells(0); ++b) {
         nodes[0].view.gradient += sums.gradient[b];
@@ -377,8 +270,9 @@ struct Grower::State {
       }
       complete_view(nodes[0]);
       if (may_split(nodes[0]) && spec.max_leaf_nodes != 1) {
-        fill(0, 0);
-        search({0, &pool[slot]}, {}, true);
+        fill(SplitSearch::kFresh, 0);
+        search.run(phase, request(0, pool[slot]), {}, true);
+        keep_found(SplitSearch::kFresh, 0);
       }
       offer(0);
     }
@@ -458,9 +352,9 @@ struct Grower::State {
     for (std::size_t i = size; i-- > 0;)
       end[i] = tree.right[i] < 0 ? first_leaf[i] + 1 : end[static_cast<std::size_t>(tree.right[i])];
     for (std::size_t i = 0; i < size; ++i)
-      if (tree.right[i] >= 0 && monotonic(tree.feature[i]) != 0)
-        leaves.monotone.push_back(
-            {monotonic(tree.feature[i]), first_leaf[i], first_leaf[static_cast<std::size_t>(tree.right[i])], end[i]});
+      if (tree.right[i] >= 0 && search.monotonic(tree.feature[i]) != 0)
+        leaves.monotone.push_back({search.monotonic(tree.feature[i]), first_leaf[i],
+                                   first_leaf[static_cast<std::size_t>(tree.right[i])], end[i]});
   }
 
   Tree grow(VectorView<const float> g, VectorView<const float> h, VectorView<const std::uint32_t> subset,
@@ -479,12 +373,12 @@ struct Grower::State {
     runtime::parallel_team(wanted, [&](runtime::Team& team) {
       phase.team = &team;
       histograms.prepare(team.size());
-      while (static_cast<int>(scratch.size()) < team.size()) scratch.emplace_back(7 * kScratch);
+      search.prepare(team.size());
       pairs.quantise(kernel, g, h, subset, seed, phase);
       const Quantiser& scales = pairs.quantiser();
-      objective.gradient_unit = scales.gradient_scale > 0.0 ? 1.0 / scales.gradient_scale : 0.0;
-      objective.hessian_unit = scales.hessian_scale > 0.0 ? 1.0 / scales.hessian_scale : 0.0;
-      if (h.size == 1) objective.hessian_unit = static_cast<double>(h[0]);
+      const double gradient_unit = scales.gradient_scale > 0.0 ? 1.0 / scales.gradient_scale : 0.0;
+      const double hessian_unit = scales.hessian_scale > 0.0 ? 1.0 / scales.hessian_scale : 0.0;
+      search.set_units(gradient_unit, h.size == 1 ? static_cast<double>(h[0]) : hessian_unit, h.size == 1);
       grow_nodes(subset);
       phase.team = nullptr;
     });
