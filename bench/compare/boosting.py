@@ -389,9 +389,7 @@ def row(
 
 def dense(leaves: int) -> Row:
     title = f"1,000,000 × 28, two classes, {leaves} leaves"
-    return row(
-        f"dense-{leaves}", title, collisions(1_000_000, leaves), {BEST: 2.0}, 0.02, shown=("AUC",)
-    )
+    return row(f"dense-{leaves}", title, collisions(1_000_000, leaves), {BEST: 2.0}, 0.02, shown=("AUC",))
 
 
 AREA = Area(
@@ -456,9 +454,9 @@ AREA = Area(
         ),
         row("ijcnn1", "ijcnn1, two classes, 31 leaves", real("ijcnn1", 2), {BEST: 1.5}, 0.1, shown=("AUC",)),
     ),
-    notes="100 trees, learning rate 0.1, 255 bins, at least 20 rows in a leaf (XGBoost has no such limit). The limit "
-    "is that of the bin updates of the reference's trees at 0.34 ns each and core (one store a clock); binning, "
-    "partitions, split search and predictions come on top. Memory is the growth of the resident set during the "
-    "fit, in a process of its own.",
+    notes="100 trees, learning rate 0.1, 255 bins, at least 20 rows in a leaf (XGBoost has no such limit). "
+    "The limit is that of the bin updates of the reference's trees at 0.34 ns each and core (one store a "
+    "clock); binning, partitions, split search and predictions come on top. Memory is the growth of the "
+    "resident set during the fit, in a process of its own.",
     objective="test loss",
 )

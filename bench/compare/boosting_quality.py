@@ -2,8 +2,8 @@
 
 mlcore, LightGBM and scikit-learn fit every tabular set of the folder at their default settings (100 trees,
 31 leaves, learning rate 0.1 everywhere) on the same folds. Log loss of classes and root mean squared error
-of numbers are kept in `boosting-quality.json`, so that a run may be stopped and taken up again, and written as
-a table, `boosting-quality.inc.md`.
+of numbers are kept in `boosting-quality.json`, so that a run may be stopped and taken up again, and written
+as a table, `boosting-quality.inc.md`.
 
 A peer is beaten, or wins, where the mean difference of the folds is more than two of its standard errors.
 """
@@ -117,7 +117,7 @@ def verdict(ours: list[float], theirs: list[float]) -> str:
 
 def markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
-        "| set | rows × columns | loss | mlcore | LightGBM | scikit-learn | against LightGBM | against scikit-learn |",
+        "| set | rows × columns | loss | mlcore | LightGBM | scikit-learn | to LightGBM | to scikit-learn |",
         "|---|--:|---|--:|--:|--:|---|---|",
     ]
     counts = {peer: dict.fromkeys(("win", "tie", "loss"), 0) for peer in NAMES[1:]}
@@ -136,8 +136,8 @@ def markdown(results: Mapping[str, Mapping[str, Any]]) -> str:
         shape = f"{entry['rows']:,} × {entry['columns']}"
         lines.append("| " + " | ".join([name, shape, loss, *cells, *words]) + " |")
     told = [
-        f"against {peer} {c['win']} wins, {c['tie']} ties, {c['loss']} losses, median of their loss over ours "
-        f"{statistics.median(ratios[peer]):.4f}"
+        f"against {peer} {c['win']} wins, {c['tie']} ties, {c['loss']} losses, "
+        f"median of their loss over ours {statistics.median(ratios[peer]):.4f}"
         for peer, c in counts.items()
     ]
     summary = f"{len(results)} sets: " + "; ".join(told) + "."
@@ -151,7 +151,9 @@ def names_of(source: Source) -> list[str]:
     for name in sorted(module.names()):
         assert source.folder is not None
         meta = json.loads((source.folder / name / "meta.json").read_text(encoding="utf-8"))
-        narrow = meta["kind"] == "tabular" or (meta["kind"] == "sparse" and columns_of(meta) <= MOST_COLUMNS)
+        narrow = meta["kind"] == "tabular" or (
+            meta["kind"] == "sparse" and int(meta["n_features"]) <= MOST_COLUMNS
+        )
         if narrow and meta["task"] in ("binary", "multiclass", "regression"):
             found.append(name)
     return found
@@ -184,7 +186,8 @@ def main(given: list[str] | None = None) -> int:
             "classes": table.classes,
             "losses": measure(table),
         }
-        print(name, {k: round(statistics.median(v), 5) for k, v in results[name]["losses"].items()}, flush=True)
+        medians = {who: round(statistics.median(v), 5) for who, v in results[name]["losses"].items()}
+        print(name, medians, flush=True)
         raw.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     text = markdown(results)
     (options.output / "boosting-quality.inc.md").write_text(text, encoding="utf-8")

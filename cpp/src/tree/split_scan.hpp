@@ -1,5 +1,5 @@
-// Search of the best split of one numeric column, for the kernel file: prefix sums in integers, then all thresholds at
-// once in the lanes of a vector.
+// Search of the best split of one numeric column, for the kernel file: prefix sums in integers, then as many thresholds
+// at once as a vector has lanes.
 #pragma once
 #include "mlcore/num/simd.hpp"
 #include "tree/histogram.kernels.hpp"
@@ -41,23 +41,47 @@ MLCORE_INLINE Real score_of(const Side& s, Real w, const tree::Objective& o) noe
   return -(s.gradient * w + 0.5 * (s.hessian + o.l2) * w * w + o.l1 * magnitude);
 }
 
-// Candidates: the bins after which the sums change, with the sums up to there.
-struct Candidates {
-  std::int64_t *gradient, *hessian, *count, *bin;
-  int size;
+// Sums of the bins up to each one, and the range of bins (whole vectors) that can leave rows enough on both sides.
+struct Prefix {
+  std::int64_t *gradient, *hessian, *count;
+  int begin, end;
 };
 
-// Best of the candidates, missing values on the right (extra = 0) or left (extra = the missing bin).
+// Sums over the lanes up to each one.
+MLCORE_INLINE Whole running_sums(Whole x) noexcept {
+#if MLCORE_ISA_LEVEL == 4
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 8, 9, 10, 11, 12, 13, 14});
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 0, 8, 9, 10, 11, 12, 13});
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 0, 0, 0, 8, 9, 10, 11});
+#elif MLCORE_ISA_LEVEL == 3
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 4, 5, 6});
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 0, 4, 5});
+#else
+  x += __builtin_shuffle(Whole{}, x, Whole{0, 2});
+#endif
+  return x;
+}
+MLCORE_INLINE Whole load_counts(const std::int32_t* p) noexcept {
+  Whole x;
+  for (int l = 0; l < kScanLanes; ++l) x[l] = p[l];
+  return x;
+}
+MLCORE_INLINE void store_whole(std::int64_t* p, Whole x) noexcept {
+  typedef std::int64_t Unaligned __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+  *reinterpret_cast<Unaligned*>(p) = x;
+}
+
+// Best of the cuts, missing values on the right (extra = 0) or left (extra = the missing bin).
 template <bool kPlain>
-MLCORE_INLINE void scan_direction(const Candidates& at, std::int64_t extra_g, std::int64_t extra_h,
-                                  std::int64_t extra_c, int monotonic, const tree::NodeView& node,
-                                  const tree::Objective& o, bool missing_left, tree::Candidate* best) noexcept {
+MLCORE_INLINE void scan_direction(const Prefix& at, std::int64_t extra_g, std::int64_t extra_h, std::int64_t extra_c,
+                                  int monotonic, const tree::NodeView& node, const tree::Objective& o,
+                                  bool missing_left, tree::Candidate* best) noexcept {
   const double ug = o.gradient_unit, uh = o.hessian_unit;
   const auto whole_g = static_cast<double>(node.gradient), whole_h = static_cast<double>(node.hessian);
   const auto whole_c = static_cast<double>(node.count), least = static_cast<double>(o.min_samples_leaf);
   Real best_gain{}, best_place{}, place{};
-  for (int l = 0; l < kScanLanes; ++l) place[l] = l;
-  for (int k = 0; k < at.size; k += kScanLanes, place += static_cast<double>(kScanLanes)) {
+  for (int l = 0; l < kScanLanes; ++l) place[l] = at.begin + l;
+  for (int k = at.begin; k < at.end; k += kScanLanes, place += static_cast<double>(kScanLanes)) {
     const Real g = to_real(load_whole(at.gradient + k) + extra_g), h = to_real(load_whole(at.hessian + k) + extra_h);
     const Real c = to_real(load_whole(at.count + k) + extra_c);
     const Side left{g * ug, h * uh, c};
@@ -91,39 +115,52 @@ MLCORE_INLINE void scan_direction(const Candidates& at, std::int64_t extra_g, st
   const double scores = gain + (node.score < 0.0 ? -node.score : node.score);
   if (gain > best->gain + tree::kTieMargin * scores) {
     const int k = static_cast<int>(found);
-    *best = {gain,
-             static_cast<std::int32_t>(at.bin[k]),
-             missing_left,
-             at.gradient[k] + extra_g,
-             at.hessian[k] + extra_h,
-             at.count[k] + extra_c};
+    *best = {gain, k, missing_left, at.gradient[k] + extra_g, at.hessian[k] + extra_h, at.count[k] + extra_c};
   }
 }
 
 template <bool kPlain>
 void scan_column(const tree::Sums& sums, int bins, int monotonic, const tree::NodeView& node, const tree::Objective& o,
                  std::int64_t* scratch, tree::Candidate* best) noexcept {
-  Candidates at{scratch, scratch + kScanRoom, scratch + 2 * kScanRoom, scratch + 3 * kScanRoom, 0};
+  Prefix at{scratch, scratch + kScanRoom, scratch + 2 * kScanRoom, 0, 0};
   const std::int64_t missing = sums.count[bins];
-  // A bin without rows repeats the candidate before it, which wins the tie. (Bin 0 stands for "nothing present on the
-  // left".) Candidates with too few rows on a side, wherever the missing values go, are left out.
+  // A bin without rows repeats the cut before it, which wins the tie. (Cut 0 stands for "nothing present on the
+  // left".) Vectors all of whose cuts leave too few rows on a side, wherever the missing values go, are left out.
   const std::int64_t most = node.count - o.min_samples_leaf, least = o.min_samples_leaf - missing;
-  std::int64_t g = 0, h = 0, c = 0;
-  int k = 0;
-  for (int b = 0; b < bins; ++b) {
-    at.gradient[k] = g += sums.gradient[b];
-    at.hessian[k] = h += sums.hessian[b];
-    at.count[k] = c += sums.count[b];
-    at.bin[k] = b;
-    k += static_cast<int>(((sums.count[b] > 0) | (b == 0)) & (c >= least) & (c <= most));
+  const auto keep = [&](int k, std::int64_t first_count, std::int64_t last_count) __attribute__((always_inline)) {
+    if (last_count < least) at.begin = k + kScanLanes;
+    if (first_count <= most) at.end = k + kScanLanes;
+  };
+  Whole g{}, h{}, c{};  // in every lane: of all bins before
+  int b = 0;
+  for (; b + kScanLanes <= bins; b += kScanLanes) {
+    const Whole gs = g + running_sums(load_whole(sums.gradient + b));
+    const Whole hs = h + running_sums(load_whole(sums.hessian + b));
+    const Whole cs = c + running_sums(load_counts(sums.count + b));
+    store_whole(at.gradient + b, gs);
+    store_whole(at.hessian + b, hs);
+    store_whole(at.count + b, cs);
+    keep(b, cs[0], cs[kScanLanes - 1]);
+    g = Whole{} + gs[kScanLanes - 1];
+    h = Whole{} + hs[kScanLanes - 1];
+    c = Whole{} + cs[kScanLanes - 1];
   }
-  at.size = k;
-  // The last vector reaches beyond: everything left, nothing right, is never valid.
-  for (int e = k; e < k + kScanLanes; ++e) {
-    at.gradient[e] = node.gradient;
-    at.hessian[e] = node.hessian;
-    at.count[e] = node.count;
-    at.bin[e] = -1;
+  if (b < bins) {
+    // Behind the last bin: everything left, nothing right, is never valid.
+    const std::int64_t first_count = c[0] + sums.count[b];
+    std::int64_t left_g = g[0], left_h = h[0], left_c = c[0];
+    for (int l = 0; l < kScanLanes; ++l) {
+      const bool is_bin = b + l < bins;
+      if (is_bin) {
+        left_g += sums.gradient[b + l];
+        left_h += sums.hessian[b + l];
+        left_c += sums.count[b + l];
+      }
+      at.gradient[b + l] = is_bin ? left_g : node.gradient;
+      at.hessian[b + l] = is_bin ? left_h : node.hessian;
+      at.count[b + l] = is_bin ? left_c : node.count;
+    }
+    keep(b, first_count, left_c);
   }
   scan_direction<kPlain>(at, 0, 0, 0, monotonic, node, o, false, best);
   if (missing > 0)
