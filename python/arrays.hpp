@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "gil.hpp"
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/views.hpp"

@@ -69,7 +69,7 @@ py::tuple fit(const View& x, const std::optional<Array<T>>& weights, const py::o
   spec.observer = listener.observer();
   cluster::KMeansResult<T> result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     result = cluster::kmeans_fit(x, w, spec);
   }
   listener.rethrow();
@@ -84,7 +84,7 @@ py::array_t<Index> plusplus(const View& x, const std::optional<Array<T>>& weight
   const VectorView<const T> w = vector_view<T>(weights, "sample_weight");
   Buffer<Index> rows;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     rows = cluster::kmeans_plusplus_rows(x, w, clusters, trials, seed, n_threads);
   }
   return to_array(std::move(rows), {clusters});
@@ -96,7 +96,7 @@ py::array_t<T> parallel_init(const View& x, const std::optional<Array<T>>& weigh
   const VectorView<const T> w = vector_view<T>(weights, "sample_weight");
   Buffer<T> centers;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     centers = cluster::kmeans_parallel_centers(x, w, clusters, seed, n_threads);
   }
   return to_array(std::move(centers), {clusters, x.cols});
@@ -109,7 +109,7 @@ py::object assign(const View& x, const Array<T>& centers, int n_threads, bool wi
   Buffer<T> distances;
   if (with_distance) distances = Buffer<T>({x.rows});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     cluster::kmeans_assign(x, c, n_threads, labels.data(), with_distance ? distances.data() : nullptr);
   }
   if (!with_distance) return to_array(std::move(labels), {x.rows});
@@ -126,7 +126,7 @@ double inertia(const View& x, const std::optional<Array<T>>& weights, const Arra
     throw std::invalid_argument("labels and sample_weight must have one value per row");
   for (Index i = 0; i < l.size; ++i)
     if (l[i] < 0 || l[i] >= c.rows) throw std::invalid_argument("labels must be numbers of centers");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return cluster::kmeans_inertia(x, w, c, l.data, n_threads);
 }
 
@@ -135,7 +135,7 @@ py::array_t<T> transform(const View& x, const Array<T>& centers, int n_threads) 
   const MatrixView<const T> c = centers_view<T>(centers, x.cols);
   Buffer<T> out({x.rows, c.rows});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     cluster::kmeans_transform(x, c, n_threads, out.data());
   }
   return to_array(std::move(out), {x.rows, c.rows});
@@ -147,7 +147,7 @@ py::tuple partial(const View& x, const std::optional<Array<T>>& weights, const A
   const VectorView<const T> w = vector_view<T>(weights, "sample_weight");
   cluster::KMeansStatistics statistics;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     statistics = cluster::kmeans_partial(x, w, c, n_threads);
   }
   return py::make_tuple(to_array(std::move(statistics.sums), {c.rows, c.cols}),

@@ -25,17 +25,18 @@ class StepListener {
  private:
   static bool on_step(void* context, const cluster::MiniBatchInfo& info) {
     auto& self = *static_cast<StepListener*>(context);
-    const py::gil_scoped_acquire gil;
     try {
-      py::dict values;
-      values["iteration"] = info.iteration;
-      values["max_iterations"] = info.max_iterations;
-      values["restart"] = info.restart;
-      values["objective"] = info.objective;
-      values["change"] = info.change;
-      values["batch_inertia"] = info.batch_inertia;
-      values["reassigned"] = info.reassigned;
-      return !self.callable_(values).template cast<bool>();
+      return with_gil([&] {
+        py::dict values;
+        values["iteration"] = info.iteration;
+        values["max_iterations"] = info.max_iterations;
+        values["restart"] = info.restart;
+        values["objective"] = info.objective;
+        values["change"] = info.change;
+        values["batch_inertia"] = info.batch_inertia;
+        values["reassigned"] = info.reassigned;
+        return !self.callable_(values).template cast<bool>();
+      });
     } catch (...) {
       self.raised_ = std::current_exception();
       return false;
@@ -76,7 +77,7 @@ py::tuple fit(const View& x, const std::optional<Array<T>>& weights, const Array
                                     reassignment_ratio, seed,      n_threads, listener.observer()};
   FitReport report;
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     report = cluster::minibatch_fit(x, w, spec, state);
   }
   listener.rethrow();
@@ -96,7 +97,7 @@ py::tuple step(const View& x, const std::optional<Array<T>>& weights, const Arra
   state.step = number;
   cluster::MiniBatchStep report;
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     report = cluster::minibatch_step(x, w, reassignment_ratio, seed, n_threads, state);
   }
   return py::make_tuple(to_array(std::move(state.centers), {state.clusters, x.cols}),

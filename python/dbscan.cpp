@@ -34,7 +34,7 @@ void define(py::module_& m) {
         const cluster::DbscanSpec spec = spec_of(metric, p, eps, min_samples, n_threads);
         cluster::DbscanResult result;
         {
-          py::gil_scoped_release nogil;
+          GilRelease nogil;
           result = cluster::dbscan_fit(x, w, spec);
         }
         return as_tuple(std::move(result));
@@ -50,7 +50,7 @@ void define(py::module_& m) {
         const cluster::DbscanSpec spec = spec_of(metric, p, eps, 1, n_threads);
         Buffer<Index> result;
         {
-          py::gil_scoped_release nogil;
+          GilRelease nogil;
           result = cluster::dbscan_predict(core, of_core, x, spec);
         }
         return to_array(std::move(result), {x.rows});
@@ -74,7 +74,7 @@ void define_matrix(py::module_& m, AsView as_view) {
         spec.n_jobs = n_threads;
         cluster::DbscanResult result;
         {
-          py::gil_scoped_release nogil;
+          GilRelease nogil;
           result = cluster::dbscan_matrix(x, w, spec);
         }
         return as_tuple(std::move(result));

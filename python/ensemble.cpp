@@ -31,7 +31,7 @@ void gradients(const std::string& loss, double parameter, const Array<double>& y
   const auto w = vector_view<double>(sample_weight, "sample_weight");
   const auto g = writable_matrix(gradients, "gradients");
   const auto h = hessians_view(hessians, g);
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   ensemble::loss_gradients(kind, parameter, targets, at, w, g, h, n_threads);
 }
 
@@ -41,7 +41,7 @@ double loss(const std::string& name, double parameter, const Array<double>& y, c
   const auto targets = vector_view<double>(y, "y");
   const auto at = matrix_view<double>(raw, "raw");
   const auto w = vector_view<double>(sample_weight, "sample_weight");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return ensemble::loss_value(kind, parameter, targets, at, w, n_threads);
 }
 
@@ -51,7 +51,7 @@ void call_objective(std::uintptr_t address, const Array<double>& y, const Array<
   const auto targets = vector_view<double>(y, "y"), at = vector_view<double>(raw, "raw");
   const auto w = vector_view<double>(sample_weight, "sample_weight");
   const auto g = writable_vector(gradients, "gradients"), h = writable_vector(hessians, "hessians");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   ensemble::call_objective(reinterpret_cast<ensemble::CompiledObjective>(address), targets, at, w, g, h, n_threads);
 }
 
@@ -61,7 +61,7 @@ py::array_t<std::uint32_t> goss(Array<float> gradients, Array<float> hessians, d
   const auto h = hessians_view(hessians, g);
   Buffer<std::uint32_t> rows;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     rows = ensemble::goss(g, h, top_rate, other_rate, seed, n_threads);
   }
   const Index size = rows.size();

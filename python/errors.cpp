@@ -5,20 +5,9 @@
 namespace mlcore::python {
 
 namespace {
-bool python_is_ending() noexcept {
-#if PY_VERSION_HEX >= 0x030D0000
-  return Py_IsFinalizing() != 0;
-#else
-  return _Py_IsFinalizing() != 0;
-#endif
-}
-
 // Asks Python for pending signals. A handler's exception (KeyboardInterrupt) stays set for the translator below.
 bool python_wants_to_stop() noexcept {
-  // A daemon thread at the interpreter's end: to ask for the GIL now ends the thread by force, and with it the process.
-  if (python_is_ending()) return false;
-  py::gil_scoped_acquire gil;
-  return PyErr_Occurred() != nullptr || PyErr_CheckSignals() != 0;
+  return with_gil([] { return PyErr_Occurred() != nullptr || PyErr_CheckSignals() != 0; });
 }
 }  // namespace
 

@@ -13,7 +13,7 @@ template <class T>
 bool all_finite(const Array<T>& x, int n_jobs) {
   const MatrixView<const T> view = matrix_view<T>(x, "X");
   if (x.size() < kReleaseAt) return num::all_finite(view, n_jobs);
-  const py::gil_scoped_release nogil;
+  const GilRelease nogil;
   return num::all_finite(view, n_jobs);
 }
 

@@ -86,7 +86,7 @@ py::tuple posteriors(const py::tuple& emission, const py::object& X, const Array
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()}), gamma = rows_of_sequences(sequences, e.x.rows, chain.states);
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::posteriors(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), gamma.data());
   }
   return py::make_tuple(to_array(std::move(log_likelihood), {sequences.count()}),
@@ -100,7 +100,7 @@ py::tuple filter(const py::tuple& emission, const py::object& X, const Array<std
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, {});
   Buffer<double> log_likelihood({sequences.count()}), filtered = rows_of_sequences(sequences, e.x.rows, chain.states);
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::filter(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), filtered.data());
   }
   return py::make_tuple(to_array(std::move(log_likelihood), {sequences.count()}),
@@ -115,7 +115,7 @@ py::array_t<double> score(const py::tuple& emission, const py::object& X, const 
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::score(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data());
   }
   return to_array(std::move(log_likelihood), {sequences.count()});
@@ -130,7 +130,7 @@ py::tuple viterbi(const py::tuple& emission, const py::object& X, const Array<st
   Buffer<double> log_probability({sequences.count()});
   Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({e.x.rows});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::viterbi(e.spec, e.x, sequences, chain, n_threads, log_probability.data(), states.data());
   }
   return py::make_tuple(to_array(std::move(log_probability), {sequences.count()}),
@@ -145,7 +145,7 @@ py::dict estep(const py::tuple& emission, const py::object& X, const Array<std::
   const hmm::Sequences sequences = hmm_sequences(offsets, weights, labels);
   hmm::Statistics statistics;
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     statistics = hmm::estep(e.spec, e.x, sequences, chain, n_threads);
   }
   return to_dict(std::move(statistics), e);
@@ -155,7 +155,7 @@ py::array_t<double> log_densities(const py::tuple& emission, const py::object& X
   const HmmEmission e(emission, X);
   Buffer<double> out({e.x.rows, e.spec.states});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::log_densities(e.spec, e.x, n_threads, out.data());
   }
   return to_array(std::move(out), {e.x.rows, e.spec.states});

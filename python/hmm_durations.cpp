@@ -38,7 +38,7 @@ py::array_t<double> score(const Array<double>& log_density, const Array<std::int
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::duration_score(l, sequences, chain, n_threads, log_likelihood.data());
   }
   return to_array(std::move(log_likelihood), {sequences.count()});
@@ -52,7 +52,7 @@ py::tuple posteriors(const Array<double>& log_density, const Array<std::int64_t>
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_likelihood({sequences.count()}), gamma = Buffer<double>::zeros({l.rows, l.cols});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::duration_posteriors(l, sequences, chain, n_threads, log_likelihood.data(), gamma.data());
   }
   return py::make_tuple(to_array(std::move(log_likelihood), {sequences.count()}),
@@ -68,7 +68,7 @@ py::tuple viterbi(const Array<double>& log_density, const Array<std::int64_t>& o
   Buffer<double> log_probability({sequences.count()});
   Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({l.rows});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::duration_viterbi(l, sequences, chain, n_threads, log_probability.data(), states.data());
   }
   return py::make_tuple(to_array(std::move(log_probability), {sequences.count()}),
@@ -83,7 +83,7 @@ py::dict estep(const Array<double>& log_density, const Array<std::int64_t>& offs
   const hmm::Sequences sequences = hmm_sequences(offsets, weights, labels);
   hmm::DurationStatistics found;
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     found = hmm::duration_estep(l, sequences, chain, n_threads);
   }
   const Index k = l.cols;

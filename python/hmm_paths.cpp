@@ -19,7 +19,7 @@ py::tuple k_best(const py::tuple& emission, const py::object& X, const Array<std
   Buffer<double> log_probability({sequences.count(), k});
   Buffer<std::int32_t> states({k, e.x.rows});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::viterbi_k_best(e.spec, e.x, sequences, chain, k, n_threads, log_probability.data(), states.data());
   }
   return py::make_tuple(to_array(std::move(log_probability), {sequences.count(), k}),
@@ -35,7 +35,7 @@ py::tuple beam_search(const py::tuple& emission, const py::object& X, const Arra
   Buffer<double> log_probability({sequences.count()});
   Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({e.x.rows});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::viterbi_beam(e.spec, e.x, sequences, chain, beam, n_threads, log_probability.data(), states.data());
   }
   return py::make_tuple(to_array(std::move(log_probability), {sequences.count()}),
@@ -53,7 +53,7 @@ py::array_t<std::int32_t> sample_states(const Array<double>& startprob, const Ar
   }
   Buffer<std::int32_t> states({total});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::sample_states(chain, sizes, seed, n_threads, states.data());
   }
   return to_array(std::move(states), {total});
@@ -69,7 +69,7 @@ py::array_t<std::int32_t> sample_posterior(const py::tuple& emission, const py::
   require(n_samples >= 0, "n_samples must not be negative");
   Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({n_samples, e.x.rows});
   {
-    const py::gil_scoped_release nogil;
+    const GilRelease nogil;
     hmm::sample_posterior(e.spec, e.x, sequences, chain, n_samples, seed, n_threads, states.data());
   }
   return to_array(std::move(states), {n_samples, e.x.rows});

@@ -23,7 +23,7 @@ py::tuple nearest(const Array<T>& fitted, const std::optional<Array<T>>& X, Inde
   spec.n_jobs = n_threads;
   neighbors::Nearest result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     const neighbors::KdTree tree = neighbors::build_kd_tree(rows, n_threads);
     if (X) {
       result = neighbors::nearest(tree, neighbors::build_kd_tree(queries, n_threads), spec);

@@ -1,7 +1,7 @@
 // A Python callable as the core's observer. Include after arrays.hpp.
 //
 //   PythonObserver listener(observer);                 // None: nobody listens, the core pays nothing
-//   { py::gil_scoped_release nogil;  fit(..., listener.observer()); }
+//   { GilRelease nogil;  fit(..., listener.observer()); }
 //   listener.rethrow();                                // with the GIL held
 //
 // The callable gets a dict (iteration, max_iterations, restart, objective, change); a true result stops the fit. What
@@ -40,19 +40,20 @@ class PythonObserver {
   // False stops the fit.
   static bool on_iteration(void* context, const runtime::IterationInfo& info) {
     auto& self = *static_cast<PythonObserver*>(context);
-    py::gil_scoped_acquire gil;
-    if (self.raised_) return false;  // a core that runs several restarts may ask once more: the first exception counts
     try {
-      py::dict values;
-      values["iteration"] = info.iteration;
-      values["max_iterations"] = info.max_iterations;
-      values["restart"] = info.restart;
-      values["objective"] = info.objective;
-      values["change"] = info.change;
-      const py::object answer = self.callable_(values);
-      const int stop = PyObject_IsTrue(answer.ptr());
-      if (stop < 0) throw py::error_already_set();
-      return stop == 0;
+      return with_gil([&] {
+        if (self.raised_) return false;  // a core that runs several restarts may ask again: the first exception counts
+        py::dict values;
+        values["iteration"] = info.iteration;
+        values["max_iterations"] = info.max_iterations;
+        values["restart"] = info.restart;
+        values["objective"] = info.objective;
+        values["change"] = info.change;
+        const py::object answer = self.callable_(values);
+        const int stop = PyObject_IsTrue(answer.ptr());
+        if (stop < 0) throw py::error_already_set();
+        return stop == 0;
+      });
     } catch (...) {
       self.raised_ = std::current_exception();
       return false;

@@ -23,7 +23,7 @@ py::tuple fit(const View& x, const std::optional<Array<T>>& weights, const Array
   spec.observer = listener.observer();
   cluster::SphericalResult<T> result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     result = cluster::spherical_fit(x, w, spec);
   }
   listener.rethrow();
@@ -39,7 +39,7 @@ py::tuple assign(const View& x, const std::optional<Array<T>>& weights, const Ar
   Buffer<std::int32_t> labels({x.rows});
   double objective = 0;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     objective = cluster::spherical_assign(x, w, c, n_threads, labels.data());
   }
   return py::make_tuple(to_array(std::move(labels), {x.rows}), objective);
@@ -52,7 +52,7 @@ py::array_t<Index> seed(const View& x, const std::optional<Array<T>>& weights, c
   const VectorView<const Index> o = vector_view<Index>(order, "order");
   Buffer<Index> rows;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     rows = cluster::spherical_seed(x, w, o, {n_clusters, plusplus, seed, restart, n_threads});
   }
   return to_array(std::move(rows), {n_clusters});

@@ -39,7 +39,7 @@ py::tuple svc_fit(const View& x, const Array<std::int32_t>& labels, Index classe
   spec.nu = nu.value_or(0.5);
   svm::SvcResult result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     result = svm::svc_fit(x, spec);
   }
   const Index support = result.support.size(), pairs = result.rho.size();
@@ -70,7 +70,7 @@ py::tuple single_fit(const View& x, int problem, const Array<double>& targets, c
   spec.nu = nu;
   svm::SingleResult result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     result = svm::single_fit(x, spec);
   }
   const Index support = result.support.size();
@@ -94,14 +94,14 @@ py::object decide(const View& x, const SupportView& vectors, const Array<double>
   if (labels) {
     Buffer<std::int32_t> out(x.rows);
     {
-      py::gil_scoped_release nogil;
+      GilRelease nogil;
       svm::predict_classes(x, vectors, spec, out.data());
     }
     return to_array(std::move(out), {x.rows});
   }
   Buffer<double> out({x.rows, spec.rho.size});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     svm::decision_values(x, vectors, spec, out.data());
   }
   return to_array(std::move(out), {x.rows, spec.rho.size});

@@ -28,7 +28,7 @@ py::tuple linear_fit(const View& x, int loss, int method, const Array<double>& t
   spec.n_jobs = n_threads;
   svm::LinearResult result;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     result = svm::linear_fit(x, spec);
   }
   const Index width = x.cols + (bias != 0.0 ? 1 : 0), problems = spec.problems;

@@ -26,7 +26,7 @@ void register_testing_cluster(py::module_& module) {
         const MatrixView<const float> x = matrix_view<float>(X, "X"), c = matrix_view<float>(centers, "centers");
         Buffer<std::int32_t> labels({x.rows});
         {
-          py::gil_scoped_release nogil;
+          GilRelease nogil;
           cluster::kmeans_assign_screened(x, c, amx, labels.data());
         }
         return to_array(std::move(labels), {x.rows});

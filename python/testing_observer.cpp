@@ -11,7 +11,7 @@ void register_testing_observer(py::module_& testing) {
         PythonObserver listener(std::move(callable));
         Index done = 0;
         {
-          py::gil_scoped_release nogil;
+          GilRelease nogil;
           const runtime::Observer observer = listener.observer();
           for (Index restart = 0; restart < restarts; ++restart)
             for (Index i = 1; i <= iterations; ++i) {

@@ -48,7 +48,7 @@ std::pair<double, double> run_reduce_ordered(const Array<double>& values, Index 
                                              const Items& failing) {
   const VectorView<const double> x = vector_view(values, "values");
   using Sums = std::pair<double, double>;
-  py::gil_scoped_release release;
+  GilRelease release;
   return runtime::reduce_ordered(
       ceil_div(x.size, block_rows), threads, Sums{0.0, 0.0},
       [&](Index block, Sums& sums) {
@@ -156,7 +156,7 @@ Nested run_nested(int threads) {
 // Rounds of about 1 ms for `seconds`, polled the way fits do: by the leader between phases, or inside the blocks.
 // Returns whether it came to its end.
 bool run_polling(double seconds, int threads, bool inside_blocks) {
-  py::gil_scoped_release release;
+  GilRelease release;
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
   runtime::Interrupt interrupt;
   bool finished = false;
@@ -192,16 +192,13 @@ int run_foreign_poll(int times) {
 
 // A Python callable in every block: its exception crosses threads and the region.
 void call_in_blocks(Index blocks, int threads, const py::function& fn) {
-  py::gil_scoped_release release;
-  runtime::parallel_for(blocks, threads, [&](Index block) {
-    py::gil_scoped_acquire acquire;
-    fn(block);
-  });
+  GilRelease release;
+  runtime::parallel_for(blocks, threads, [&](Index block) { with_gil([&] { fn(block); }); });
 }
 
 // Seconds of `rounds` phases of `blocks` blocks of `work_us` each, in one region or in a region each.
 double time_phases(int threads, int rounds, Index blocks, double work_us, bool one_region) {
-  py::gil_scoped_release release;
+  GilRelease release;
   const auto start = Clock::now();
   if (one_region)
     runtime::parallel_team(threads, [&](Team& team) {
@@ -215,7 +212,7 @@ double time_phases(int threads, int rounds, Index blocks, double work_us, bool o
 }  // namespace
 
 void register_testing_runtime(py::module_& testing) {
-  using Release = py::call_guard<py::gil_scoped_release>;
+  using Release = py::call_guard<GilRelease>;
   testing.def("parallel_for", &run_parallel_for, py::arg("blocks"), py::arg("threads"), py::arg("failing") = Items{},
               py::arg("work_us") = 0.0, Release());
   testing.def("reduce_ordered", &run_reduce_ordered, py::arg("values").noconvert(), py::arg("block_rows"),

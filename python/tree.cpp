@@ -28,7 +28,7 @@ py::list find_bins(const Array<T>& X, const std::optional<Array<double>>& sample
   if (is_categorical && c.size != x.cols) throw std::invalid_argument("is_categorical must have one value per column");
   std::vector<std::vector<double>> found;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     found = tree::find_bins<T>(x, w, r, max_bins, is_categorical ? c.data : nullptr, n_threads);
   }
   py::list result;
@@ -42,7 +42,7 @@ std::unique_ptr<BinnedMatrix> make_binned(const Array<T>& X, const std::vector<A
   const MatrixView<const T> x = matrix_view<T>(X, "X");
   const auto lists = thresholds_of(thresholds);
   const auto c = vector_view<std::int32_t>(n_categories, "n_categories");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return std::make_unique<BinnedMatrix>(x, lists, c, n_threads);
 }
 
@@ -54,7 +54,7 @@ py::list find_bins_of_columns(const CsrArgument<T, I>& columns, const std::optio
   const auto w = vector_view<double>(sample_weight, "sample_weight");
   std::vector<std::vector<double>> found;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     found = tree::find_bins(x, w, max_bins, absent_is_missing, n_threads);
   }
   py::list result;
@@ -68,7 +68,7 @@ std::unique_ptr<BinnedMatrix> binned_of_columns(const CsrArgument<T, I>& columns
                                                 bool bundle, int n_threads) {
   const CsrView<T, I> x = columns.view();
   const auto lists = thresholds_of(thresholds);
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return std::make_unique<BinnedMatrix>(x, lists, absent_is_missing, bundle, n_threads);
 }
 

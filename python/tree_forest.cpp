@@ -22,7 +22,7 @@ void predict_raw(const Forest& forest, const Array<T>& X, Array<double> raw, Ind
   const MatrixView<const T> x = matrix_view<T>(X, "X");
   const MatrixView<double> out = writable_matrix(raw, "raw");
   if (out.cols > 1 && out.col_stride != 1) throw std::invalid_argument("the rows of raw must be contiguous");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   forest.predict_raw<T>(x, out, first, last, n_threads);
 }
 
@@ -30,14 +30,14 @@ void predict_raw_binned(const Forest& forest, const BinnedMatrix& binned, Array<
                         int n_threads) {
   const MatrixView<double> out = writable_matrix(raw, "raw");
   if (out.cols > 1 && out.col_stride != 1) throw std::invalid_argument("the rows of raw must be contiguous");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   forest.predict_raw(binned, out, first, last, n_threads);
 }
 
 void add_tree(const py::dict& tree, const BinnedMatrix& binned, Array<double> raw, int n_threads) {
   const Forest forest({tree_of(tree)}, {}, 1);
   const VectorView<double> out = writable_vector(raw, "raw");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   forest.predict_raw(binned, row_major(out.data, 1, out.size), 0, 1, n_threads);
 }
 
@@ -47,7 +47,7 @@ py::array_t<std::int32_t> apply(const Forest& forest, const Array<T>& X, Index f
   const Index trees = last > first ? last - first : 0;
   Buffer<std::int32_t> leaves({x.rows, trees});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     forest.apply<T>(x, row_major(leaves.data(), x.rows, trees), first, last, n_threads);
   }
   return to_array(std::move(leaves), {x.rows, trees});
@@ -58,7 +58,7 @@ py::array_t<double> partial_dependence(const Forest& forest, const Array<double>
   const MatrixView<const double> g = matrix_view<double>(grid, "grid");
   Buffer<double> result = Buffer<double>::zeros({forest.outputs(), g.rows});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     forest.partial_dependence(g, features, row_major(result.data(), forest.outputs(), g.rows), n_threads);
   }
   return to_array(std::move(result), {forest.outputs(), g.rows});

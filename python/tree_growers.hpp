@@ -33,7 +33,7 @@ std::unique_ptr<Grower> make_grower(const Matrix& binned, double learning_rate, 
   spec.min_cat_support = min_cat_support;
   spec.histogram_bytes = histogram_bytes;
   spec.n_jobs = n_threads;
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return std::make_unique<Grower>(binned, spec);
 }
 
@@ -50,7 +50,7 @@ py::dict grow(Grower& grower, const Array<float>& gradients, const Array<float>&
     throw std::invalid_argument("feature_mask must have one value per column");
   tree::Tree grown;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     grown = grower.grow(g, h, r, mask.data, seed);
   }
   return dict_of(grown);
@@ -68,7 +68,7 @@ void update_raw(const Grower& grower, Array<double> raw, const std::optional<Arr
   const auto v = vector_view<double>(values, "values");
   if (values && v.size != grower.leaves()) throw std::invalid_argument("values must have one value per leaf");
   const VectorView<double> target = writable_vector(raw, "raw");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   grower.update_raw(target, v.data);
 }
 
@@ -89,7 +89,7 @@ py::array_t<double> renew_leaves(const Grower& grower, const std::string& kind, 
   const auto w = vector_view<double>(sample_weight, "sample_weight");
   std::vector<double> values;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     values = grower.renew_leaves(renewal, targets, at, w, alpha);
   }
   return array_of(values);

@@ -14,7 +14,7 @@ py::tuple histogram_partial(const tree::BinnedMatrix& binned, const Array<float>
   if (rows && r.size == 0) throw std::invalid_argument("rows must not be empty");
   tree::HistogramSums sums;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     sums = tree::histogram_sums(binned, g, h, r, resolution, n_threads);
   }
   return py::make_tuple(array_of(sums.gradients), array_of(sums.hessians), array_of(sums.counts));

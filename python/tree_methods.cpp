@@ -14,7 +14,7 @@ std::unique_ptr<SortedMatrix> make_sorted(const Array<T>& X, const std::optional
                                           int n_threads) {
   const MatrixView<const T> x = matrix_view<T>(X, "X");
   const auto c = vector_view<std::int32_t>(n_categories, "n_categories");
-  py::gil_scoped_release nogil;
+  GilRelease nogil;
   return std::make_unique<SortedMatrix>(x, c, n_threads);
 }
 
@@ -28,7 +28,7 @@ py::list sketch_bins(const Array<T>& X, const Array<float>& weights, const std::
   if (is_categorical && c.size != x.cols) throw std::invalid_argument("is_categorical must have one value per column");
   std::vector<std::vector<double>> found;
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     found = tree::sketch_bins<T>(x, w, r, max_bins, is_categorical ? c.data : nullptr, n_threads);
   }
   py::list result;

@@ -1,8 +1,9 @@
-"""Threads live in two files, so that how they work stays a local matter.
+"""Threads and the interpreter's lock live in three files, so that how they work stays a local matter.
 
 runtime/parallel.cpp makes them (no OpenMP regions, see parallel.hpp for why), runtime/threads.cpp asks
 OpenMP how many there may be. Allowed elsewhere: `omp simd` in kernel files (*.kernel.cpp, *.kernel.hpp),
-which starts no threads; threads in the bindings of the test suite (testing_*.cpp).
+which starts no threads; threads in the bindings of the test suite (testing_*.cpp). python/gil.hpp gives the
+interpreter's lock away and takes it: pybind11's own guards abort the process of a daemon thread at the end.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from source_scan import cpp_files, directives, finish, without_comments
 
 MAKES_THREADS = Path("cpp/src/runtime/parallel.cpp")
 ASKS_OPENMP = Path("cpp/src/runtime/threads.cpp")
+TAKES_GIL = Path("python/gil.hpp")
 _PRAGMA = re.compile(r"""(?:#\s*pragma|_Pragma\s*\(\s*"(?:[^"]*?))\s*omp\s+([a-z ]+)""")
 _OMP_H = re.compile(r'#\s*include\s*[<"]omp\.h')
 _THREAD = re.compile(r"\bstd::j?thread\b(?!::)|\bstd::async\b|\bpthread_create\b|\bthrd_create\b")
+_GIL = re.compile(r"\bgil_scoped_(?:acquire|release)\b|\bPyGILState_\w+|\bPyEval_\w+Thread\b")
 
 
 def violations_of(root: Path, path: Path) -> Iterator[str]:
@@ -32,10 +35,11 @@ def violations_of(root: Path, path: Path) -> Iterator[str]:
             if kernel and words[:1] == ["simd"]:
                 continue
             yield f"{relative}:{line}: OpenMP pragma, use runtime/parallel.hpp: omp {' '.join(words)}"
-    if relative == MAKES_THREADS or path.name.startswith("testing_"):
-        return
+    may_make_threads = relative == MAKES_THREADS or path.name.startswith("testing_")
     for line, text in enumerate(without_comments(path.read_text(encoding="utf-8")).split("\n"), 1):
-        if match := _THREAD.search(text):
+        if relative != TAKES_GIL and (match := _GIL.search(text)):
+            yield f"{relative}:{line}: only {TAKES_GIL.name} handles the interpreter's lock: {match.group()}"
+        if not may_make_threads and (match := _THREAD.search(text)):
             yield f"{relative}:{line}: only {MAKES_THREADS.name} starts threads: {match.group()}"
 
 

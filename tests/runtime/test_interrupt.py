@@ -137,20 +137,33 @@ _core._testing.polling(60.0, 2)
     assert errors.rstrip().endswith("KeyboardInterrupt")
 
 
-def test_a_daemon_thread_at_the_interpreters_end():
-    """The main thread ends while another still polls: no crash, whatever the moment."""
-    code = textwrap.dedent("""
-        import threading, time
+@pytest.mark.parametrize("task", ["polling(60.0, 2)", "polling(0.2, 2)", "call_in_blocks(10**6, 1, count)"])
+def test_a_daemon_thread_at_the_interpreters_end(task):
+    """The main thread ends while others poll, return or call Python: no crash, whatever the moment."""
+    code = textwrap.dedent(f"""
+        import itertools, threading, time
         from mlcore import _core
+        rounds = itertools.count()
+
+        def count(block):
+            next(rounds)
+
+        def work():
+            while True:
+                _core._testing.{task}
+                next(rounds)
+
         for _ in range(3):
-            threading.Thread(target=_core._testing.polling, args=(60.0, 2), daemon=True).start()
-        time.sleep(0.3)
-        import atexit
+            threading.Thread(target=work, daemon=True).start()
+
         class Slow:
             def __del__(self, sleep=time.sleep):
-                sleep(0.3)  # the interpreter is ending while the others go on polling
+                sleep(0.5)  # the interpreter is ending while the others go on
+
+        time.sleep(0.1)
         keep = Slow()
     """)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""

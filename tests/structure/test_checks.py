@@ -190,6 +190,12 @@ VIOLATIONS = [
         "omp parallel for simd",
     ),
     ("check_pragmas.py", "python/tree.cpp", "#include <omp.h>", "only threads.cpp includes omp.h"),
+    (
+        "check_pragmas.py",
+        "python/tree.cpp",
+        "void f() { py::gil_scoped_release nogil; }",
+        "only gil.hpp handles the interpreter's lock: gil_scoped_release",
+    ),
     ("check_pragmas.py", "python/blas.pyx", "from cython.parallel import prange", "OpenMP in Cython"),
     ("check_pragmas.py", "cpp/src/runtime/parallel.cpp", "#pragma omp parallel", "use runtime/parallel.hpp"),
     ("check_pragmas.py", "cpp/src/runtime/parallel.cpp", "// std::thread(f)", "no thread is started"),
