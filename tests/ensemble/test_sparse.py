@@ -284,3 +284,31 @@ def test_bundles_at_each_level(isa, tmp_path):
     )
     environment = {**os.environ, "MLCORE_ISA": isa}
     subprocess.run([sys.executable, str(script)], check=True, env=environment)
+
+
+@pytest.mark.parametrize("isa", ["base", "v3", "v4"])
+def test_bundles_of_two_bins_on_two_threads_at_each_level(isa, tmp_path):
+    """Indicators of both signs, so that "absent" is the lower bin of some and the upper one of others."""
+    script = tmp_path / "fit.py"
+    script.write_text(
+        "import numpy as np, scipy.sparse as sp\n"
+        "from mlcore.ensemble import HistGradientBoostingRegressor as R\n"
+        "rng = np.random.default_rng(0)\n"
+        "n, k, levels = 40_000, 5, 30\n"
+        "codes = rng.integers(levels, size=(n, k)) + np.arange(k) * levels\n"
+        "sign = np.where(np.arange(k * levels) % 3 == 0, -1.0, 1.0)\n"
+        "parts = (sign[codes.ravel()], codes.ravel(), np.arange(n + 1) * k)\n"
+        "A = sp.csr_array(parts, shape=(n, k * levels))\n"
+        "effects = rng.standard_normal(k * levels)\n"
+        "y = effects[codes].sum(axis=1) + effects[codes[:, 0]] * effects[codes[:, 1]]\n"
+        "fits = [R(max_iter=4, early_stopping=False, bundle_features=b, n_jobs=j).fit(A, y)\n"
+        "        for b, j in ((False, 1), (True, 1), (True, 2))]\n"
+        "trees = [[m.get_tree(i) for i in range(4)] for m in fits]\n"
+        "for other in trees[1:]:\n"
+        "    for a, b in zip(trees[0], other):\n"
+        "        for name in a:\n"
+        "            np.testing.assert_array_equal(a[name], b[name], err_msg=name)\n"
+        "assert set(sign[np.concatenate([t['feature'][t['left'] >= 0] for t in trees[0]])]) == {-1.0, 1.0}\n"
+    )
+    environment = {**os.environ, "MLCORE_ISA": isa}
+    subprocess.run([sys.executable, str(script)], check=True, env=environment)

@@ -147,13 +147,20 @@ struct Grower::State {
     const BinnedMatrix::Place& place = binned.place(node.feature);
     if (place.absent < 0) {
       std::copy_n(goes_left, 256, route.goes_left);
-      route.last_left = node.bitset >= 0 ? -1 : node.split.bin;
+      route.simple = node.bitset < 0;
+      route.last_left = node.split.bin;
       route.missing = bins;
       route.missing_left = node.missing_left;
       return route;
     }
     std::fill_n(route.goes_left, 256, goes_left[place.absent]);
     for (int k = 0; k < place.codes; ++k) route.goes_left[place.first + k] = goes_left[k < place.absent ? k : k + 1];
+    if (place.codes == 1) {  // one code against all others
+      route.simple = true;
+      route.missing = place.first;
+      route.missing_left = true;
+      route.flipped = route.goes_left[place.first] == 0;
+    }
     return route;
   }
 

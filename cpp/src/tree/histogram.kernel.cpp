@@ -18,6 +18,7 @@ namespace {
 
 using tree::GradientBounds;
 using tree::kPackedStride;
+using tree::Marks;
 using tree::PairLayout;
 using tree::Quantiser;
 using tree::RecordView;
@@ -180,57 +181,78 @@ void subtract(const Sums& from, Index cells, const Sums& to) noexcept {
 #if MLCORE_ISA_LEVEL == 4
 constexpr int kRouteLanes = 16;
 
-// Bit l: row l of 16 goes left.
-MLCORE_INLINE __mmask16 route_rows(const std::uint8_t* column, __m512i rows, const Route& route) noexcept {
-  const __m512i loaded = _mm512_i32gather_epi32(rows, column, 1);
-  const __m512i bins = _mm512_and_si512(loaded, _mm512_set1_epi32(255));
-  if (route.last_left < 0) {
-    const __m512i flags = _mm512_i32gather_epi32(bins, route.goes_left, 1);
-    return _mm512_test_epi32_mask(flags, _mm512_set1_epi32(255));
-  }
-  __mmask16 left = _mm512_cmple_epi32_mask(bins, _mm512_set1_epi32(route.last_left));
-  if (route.missing_left) left |= _mm512_cmpeq_epi32_mask(bins, _mm512_set1_epi32(route.missing));
-  return left;
+MLCORE_INLINE __mmask16 first_lanes(Index n) noexcept {
+  return static_cast<__mmask16>(n >= kRouteLanes ? 0xffffu : (1u << n) - 1u);
 }
 MLCORE_INLINE __m512i row_numbers(const std::uint32_t* rows, Index first, Index i, __mmask16 some) noexcept {
   if (rows != nullptr) return _mm512_maskz_loadu_epi32(some, rows + i);
   const __m512i steps = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   return _mm512_maskz_add_epi32(some, _mm512_set1_epi32(static_cast<int>(first + i)), steps);
 }
-MLCORE_INLINE __mmask16 first_lanes(Index n) noexcept {
-  return static_cast<__mmask16>(n >= kRouteLanes ? 0xffffu : (1u << n) - 1u);
+// Bit l: row l of 16 goes left.
+MLCORE_INLINE __mmask16 route_rows(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index i,
+                                   __m512i row, const Route& route) noexcept {
+  __m512i bins;
+  if (rows != nullptr)
+    bins = _mm512_and_si512(_mm512_i32gather_epi32(row, column, 1), _mm512_set1_epi32(255));
+  else
+    bins = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(column + first + i)));
+  if (!route.simple) {
+    const __m512i flags = _mm512_i32gather_epi32(bins, route.goes_left, 1);
+    return _mm512_test_epi32_mask(flags, _mm512_set1_epi32(255));
+  }
+  __mmask16 left = _mm512_cmple_epi32_mask(bins, _mm512_set1_epi32(route.last_left));
+  if (route.missing_left) left |= _mm512_cmpeq_epi32_mask(bins, _mm512_set1_epi32(route.missing));
+  return route.flipped ? static_cast<__mmask16>(~left) : left;
+}
+// Rows by their marks to the two sides. Compressed in the register and stored under a mask: compressing stores are slow
+// on some CPUs.
+MLCORE_INLINE Index deal_rows(__m512i row, __mmask16 go, __mmask16 some, std::uint32_t* left,
+                              std::uint32_t* right) noexcept {
+  const __mmask16 stay = static_cast<__mmask16>(~go & some);
+  const int lefts = __builtin_popcount(go), rights = __builtin_popcount(stay);
+  _mm512_mask_storeu_epi32(left, first_lanes(lefts), _mm512_maskz_compress_epi32(go, row));
+  _mm512_mask_storeu_epi32(right, first_lanes(rights), _mm512_maskz_compress_epi32(stay, row));
+  return lefts;
 }
 
 Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
                 std::uint32_t* left, std::uint32_t* right) noexcept {
-  Index l = 0, r = 0;
+  Index l = 0;
   for (Index i = 0; i < count; i += kRouteLanes) {
     const __mmask16 some = first_lanes(count - i);
     const __m512i row = row_numbers(rows, first, i, some);
-    const __mmask16 go = route_rows(column, row, route) & some;
-    const __mmask16 stay = static_cast<__mmask16>(~go & some);
-    const int lefts = __builtin_popcount(go), rights = __builtin_popcount(stay);
-    // Compressed in the register and stored under a mask: compressing stores are slow on some CPUs.
-    _mm512_mask_storeu_epi32(left + l, first_lanes(lefts), _mm512_maskz_compress_epi32(go, row));
-    _mm512_mask_storeu_epi32(right + r, first_lanes(rights), _mm512_maskz_compress_epi32(stay, row));
-    l += lefts;
-    r += rights;
+    const __mmask16 go = route_rows(column, rows, first, i, row, route) & some;
+    l += deal_rows(row, go, some, left + l, right + (i - l));
   }
   return l;
 }
 
-Index count_left(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                 const Route& route) noexcept {
+Index mark(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+           Marks* marks) noexcept {
   Index lefts = 0;
   for (Index i = 0; i < count; i += kRouteLanes) {
     const __mmask16 some = first_lanes(count - i);
-    lefts += __builtin_popcount(route_rows(column, row_numbers(rows, first, i, some), route) & some);
+    const __mmask16 go = route_rows(column, rows, first, i, row_numbers(rows, first, i, some), route) & some;
+    marks[i / kRouteLanes] = go;
+    lefts += __builtin_popcount(go);
   }
   return lefts;
 }
+
+void partition_marked(const std::uint32_t* rows, Index first, Index count, const Marks* marks, std::uint32_t* left,
+                      std::uint32_t* right) noexcept {
+  Index l = 0;
+  for (Index i = 0; i < count; i += kRouteLanes) {
+    const __mmask16 some = first_lanes(count - i);
+    l += deal_rows(row_numbers(rows, first, i, some), marks[i / kRouteLanes], some, left + l, right + (i - l));
+  }
+}
 #else
-Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
-                std::uint32_t* left, std::uint32_t* right) noexcept {
+// Sorts rows by 1 (left) or 0 of goes(i) in pieces that stay in the first-level cache.
+template <class Goes>
+MLCORE_INLINE Index deal_rows(const std::uint32_t* rows, Index first, Index count, std::uint32_t* left,
+                              std::uint32_t* right, const Goes& goes) noexcept {
   std::uint32_t lefts[kChunk + 1], rights[kChunk + 1];
   Index left_rows = 0, right_rows = 0;
   for (Index start = 0; start < count; start += kChunk) {
@@ -238,7 +260,7 @@ Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index fir
     Index l = 0, r = 0;
     for (Index i = 0; i < size; ++i) {
       const std::uint32_t row = rows != nullptr ? rows[start + i] : static_cast<std::uint32_t>(first + start + i);
-      const Index go = route.goes_left[column[row]];
+      const Index go = goes(start + i, row);
       lefts[l] = row;
       rights[r] = row;
       l += go;
@@ -252,14 +274,35 @@ Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index fir
   return left_rows;
 }
 
-Index count_left(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                 const Route& route) noexcept {
+Index partition(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+                std::uint32_t* left, std::uint32_t* right) noexcept {
+  const auto goes = [&](Index, std::uint32_t row)
+                        __attribute__((always_inline)) -> Index { return route.goes_left[column[row]]; };
+  return deal_rows(rows, first, count, left, right, goes);
+}
+
+Index mark(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+           Marks* marks) noexcept {
   Index lefts = 0;
-  if (rows != nullptr)
-    for (Index i = 0; i < count; ++i) lefts += route.goes_left[column[rows[i]]];
-  else
-    for (Index i = 0; i < count; ++i) lefts += route.goes_left[column[first + i]];
+  for (Index start = 0; start < count; start += tree::kMarkedRows) {
+    const Index size = count - start < tree::kMarkedRows ? count - start : tree::kMarkedRows;
+    unsigned word = 0;
+    for (Index i = 0; i < size; ++i) {
+      const Index row = rows != nullptr ? static_cast<Index>(rows[start + i]) : first + start + i;
+      word |= static_cast<unsigned>(route.goes_left[column[row]]) << i;
+    }
+    marks[start / tree::kMarkedRows] = static_cast<Marks>(word);
+    lefts += __builtin_popcount(word);
+  }
   return lefts;
+}
+
+void partition_marked(const std::uint32_t* rows, Index first, Index count, const Marks* marks, std::uint32_t* left,
+                      std::uint32_t* right) noexcept {
+  const auto goes = [&](Index i, std::uint32_t) __attribute__((always_inline)) -> Index {
+    return (marks[i / tree::kMarkedRows] >> (i % tree::kMarkedRows)) & 1;
+  };
+  deal_rows(rows, first, count, left, right, goes);
 }
 #endif
 
@@ -283,8 +326,9 @@ void add_value(double* raw, const std::uint32_t* rows, Index first, Index count,
     for (Index i = 0; i < count; ++i) raw[first + i] += value;
 }
 
-const tree::TreeKernels kKernels = {bounds,     quantise,  accumulate, spill,       add,      subtract,
-                                    scan_split, partition, count_left, gather_sums, add_value};
+const tree::TreeKernels kKernels = {bounds,           quantise,    accumulate, spill,     add,
+                                    subtract,         scan_split,  scan_cells, partition, mark,
+                                    partition_marked, gather_sums, add_value};
 
 }  // namespace
 

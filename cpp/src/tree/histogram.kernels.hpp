@@ -74,13 +74,20 @@ struct Candidate {
   std::int64_t left_gradient = 0, left_hessian = 0, left_count = 0;
 };
 
-/// Which bins go left. The column must be readable 3 bytes beyond its last row.
+/// Which bins go left. The column must be readable 16 bytes beyond its last row.
 struct Route {
   std::uint8_t goes_left[256] = {};
-  int last_left = -1;  ///< numeric: bins up to here; categorical: -1, ask goes_left
-  int missing = 0;
+  // The same where it is simple: bins up to last_left, and `missing` if missing_left; all others instead if `flipped`.
+  bool simple = false;
+  bool flipped = false;
   bool missing_left = false;
+  int last_left = -1;
+  int missing = 0;
 };
+
+/// Rows whose marks share a word: bit i is row i of them.
+inline constexpr Index kMarkedRows = 16;
+using Marks = std::uint16_t;
 
 struct TreeKernels {
   GradientBounds (*bounds)(const float* g, const float* h, Index n) noexcept;
@@ -98,12 +105,20 @@ struct TreeKernels {
   /// 272 words of 64 bits.
   void (*scan)(const Sums& sums, int bins, int monotonic, const NodeView& node, const Objective& objective,
                std::int64_t* scratch, Candidate* best) noexcept;
+  /// gains[k]: of the cut between the rows of cell k and the others (0: none), k < cells; no penalties but l2, no
+  /// bounds. The sums must be readable, and gains writable, a vector beyond the last cell.
+  void (*scan_cells)(const Sums& sums, int cells, const NodeView& node, const Objective& objective,
+                     double* gains) noexcept;
   /// Rows that go left to `left`, the others to `right`, both in order; returns the number of the former. rows null:
   /// first, first + 1, ... left may be rows. Writes nothing beyond.
   Index (*partition)(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
                      const Route& route, std::uint32_t* left, std::uint32_t* right) noexcept;
-  Index (*count_left)(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count,
-                      const Route& route) noexcept;
+  /// Marks the rows that go left, ceil(count / kMarkedRows) words; returns their number.
+  Index (*mark)(const std::uint8_t* column, const std::uint32_t* rows, Index first, Index count, const Route& route,
+                Marks* marks) noexcept;
+  /// The same as `partition` by marks; left must not be rows.
+  void (*partition_marked)(const std::uint32_t* rows, Index first, Index count, const Marks* marks, std::uint32_t* left,
+                           std::uint32_t* right) noexcept;
   /// sum g and sum h (h null: not) over rows.
   void (*gather_sums)(const float* g, const float* h, const std::uint32_t* rows, Index first, Index count,
                       double* sums) noexcept;

@@ -22,7 +22,7 @@ struct Segment {
 
 class RowSegments {
  public:
-  explicit RowSegments(Index n) : n_(n) {
+  explicit RowSegments(Index n) : n_(n), marks_(ceil_div(n, kMarkedRows)) {
     for (auto& array : arrays_) {
       array = Buffer<std::uint32_t>(n);
       runtime::prefer_huge_pages(array.data(), n * static_cast<Index>(sizeof(std::uint32_t)));
@@ -60,7 +60,8 @@ class RowSegments {
     }
     const int array = from.array < 0 ? 0 : 1 - from.array;
     std::uint32_t* target = arrays_[array].data() + from.begin;
-    const Index size = std::clamp<Index>(ceil_div(from.count, 8 * phase.size()), 2048, kTaskRows);
+    const Index size =
+        round_up(std::clamp<Index>(ceil_div(from.count, 8 * phase.size()), 2048, kTaskRows), kMarkedRows);
     const Index tasks = ceil_div(from.count, size);
     std::vector<Index> lefts(static_cast<std::size_t>(tasks) + 1, 0);
     const auto piece = [&](Index t) {
@@ -69,15 +70,15 @@ class RowSegments {
     };
     phase(tasks, work, [&](Index t) {
       const auto [first, count] = piece(t);
-      lefts[static_cast<std::size_t>(t) + 1] =
-          kernel.count_left(column, source != nullptr ? source + first : nullptr, from.begin + first, count, route);
+      lefts[static_cast<std::size_t>(t) + 1] = kernel.mark(column, source != nullptr ? source + first : nullptr,
+                                                           from.begin + first, count, route, marks_of(first));
     });
     for (std::size_t t = 1; t < lefts.size(); ++t) lefts[t] += lefts[t - 1];
     phase(tasks, work, [&](Index t) {
       const auto [first, count] = piece(t);
       const Index before = lefts[static_cast<std::size_t>(t)];
-      kernel.partition(column, source != nullptr ? source + first : nullptr, from.begin + first, count, route,
-                       target + before, target + left_count + (first - before));
+      kernel.partition_marked(source != nullptr ? source + first : nullptr, from.begin + first, count, marks_of(first),
+                              target + before, target + left_count + (first - before));
     });
     return halves(array);
   }
@@ -86,7 +87,10 @@ class RowSegments {
   static constexpr double kNsPerRow = 2.5;
   static constexpr Index kTaskRows = 16384;
 
+  Marks* marks_of(Index row) noexcept { return marks_.data() + row / kMarkedRows; }
+
   Index n_;
+  Buffer<Marks> marks_;  // of the node that is being split
   Buffer<std::uint32_t> arrays_[2];
 };
 

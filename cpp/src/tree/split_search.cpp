@@ -33,6 +33,13 @@ SplitSearch::SplitSearch(const BinnedMatrix& binned, const TreeKernels& kernel, 
   objective_.min_samples_leaf = spec.min_samples_leaf;
   const bool monotone = std::any_of(spec.monotonic.begin(), spec.monotonic.end(), [](auto m) { return m != 0; });
   objective_.plain = spec.l1 == 0.0 && !(spec.max_delta_step > 0.0) && !monotone;
+  for (Index g = 0; g < binned.groups(); ++g) {
+    const std::vector<Index>& members = binned.members(g);
+    const bool all = members.size() > 1 && std::all_of(members.begin(), members.end(), [&](Index j) {
+                       return binned.place(j).codes == 1 && binned.bins(j) == 2 && !binned.has_missing(j);
+                     });
+    two_bins_.push_back(all && objective_.plain ? 1 : 0);
+  }
 }
 
 void SplitSearch::prepare(int members) {
@@ -67,6 +74,10 @@ void SplitSearch::search_group(int member, PerSide& side, const NodeView& node, 
     return;
   }
   std::int64_t* room = scratch_[static_cast<std::size_t>(member)].data() + 4 * kScratch;
+  if (two_bins_[static_cast<std::size_t>(g)] != 0) {
+    search_cells(side, node, g, sums, reinterpret_cast<double*>(room));
+    return;
+  }
   const Sums own{room, room + kScratch, reinterpret_cast<std::int32_t*>(room + 2 * kScratch)};
   for (const Index j : columns) {
     const auto column = static_cast<std::size_t>(j);
@@ -77,6 +88,23 @@ void SplitSearch::search_group(int member, PerSide& side, const NodeView& node, 
     }
     unbundle(j, node, sums, own);
     search_column(member, side, node, j, own);
+  }
+}
+
+void SplitSearch::search_cells(PerSide& side, const NodeView& node, Index g, const Sums& sums, double* gains) const {
+  kernel_.scan_cells(sums, binned_.cells(g), node, objective_, gains);
+  for (const Index j : binned_.members(g)) {
+    const BinnedMatrix::Place& place = binned_.place(j);
+    Candidate& best = side.candidates[static_cast<std::size_t>(j)];
+    best = Candidate{};
+    const double gain = side.allowed[static_cast<std::size_t>(j)] != 0 ? gains[place.first] : 0.0;
+    if (!(gain > kTieMargin * (gain + std::abs(node.score)))) continue;
+    const std::int64_t own_g = sums.gradient[place.first], own_h = sums.hessian[place.first];
+    const std::int64_t own_c = sums.count[place.first];
+    best = place.absent == 0
+               ? Candidate{gain, 0, false, node.gradient - own_g, node.hessian - own_h, node.count - own_c}
+               : Candidate{gain, 0, false, own_g, own_h, own_c};
+    best.missing_left = 2 * best.left_count > node.count;  // nobody has seen any
   }
 }
 

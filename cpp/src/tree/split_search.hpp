@@ -63,6 +63,7 @@ class SplitSearch {
   };
 
   void search_group(int member, PerSide& side, const NodeView& node, Index g, const Sums& sums);
+  void search_cells(PerSide& side, const NodeView& node, Index g, const Sums& sums, double* gains) const;
   void search_column(int member, PerSide& side, const NodeView& node, Index j, const Sums& sums);
   std::int64_t present_rows(Index j, const Sums& bundle) const noexcept;
   void unbundle(Index j, const NodeView& node, const Sums& bundle, const Sums& own) const noexcept;
@@ -75,6 +76,7 @@ class SplitSearch {
   const GrowerSpec& spec_;
   Objective objective_;
   bool equal_hessians_ = false;
+  std::vector<std::uint8_t> two_bins_;  // a group: a bundle of columns that are 0, or one other value
   PerSide sides_[2];
   std::vector<Buffer<std::int64_t>> scratch_;  // a thread
 };
