@@ -1,7 +1,10 @@
 // Bindings of the support vector machines, mlcore._core.svm: arrays to views, the GIL, results to arrays.
+#include <atomic>
+
 #include "arrays.hpp"
 #include "csr.hpp"
 #include "mlcore/svm/decision.hpp"
+#include "mlcore/svm/kernel_matrix.hpp"
 #include "mlcore/svm/regression.hpp"
 #include "mlcore/svm/svc.hpp"
 
@@ -21,16 +24,34 @@ svm::KernelFunction kernel_function(const KernelTuple& k) {
   return kernel_function(std::get<0>(k), std::get<1>(k), std::get<2>(k), std::get<3>(k));
 }
 
+/// Ends the fits that were given it, from another thread.
+struct StopFlag {
+  std::atomic<bool> value{false};
+};
+
+/// (support, coefficients) of a solution to start from
+using StartTuple = std::optional<std::tuple<Array<Index>, Array<double>>>;
+
+void set_start(svm::MachineSpec& spec, const StartTuple& start) {
+  if (!start) return;
+  spec.start_support = vector_view<Index>(std::get<0>(*start), "start");
+  spec.start_coef = matrix_view<double>(std::get<1>(*start), "start");
+}
+
 template <class T, class View>
 py::tuple svc_fit(const View& x, const Array<std::int32_t>& labels, Index classes, const Array<double>& bounds,
                   const std::optional<double>& nu, const KernelTuple& kernel, double tolerance, double cache_bytes,
-                  bool shrinking, Index max_iterations, int n_threads) {
+                  bool shrinking, Index max_iterations, double max_seconds, const StartTuple& start, int n_threads,
+                  StopFlag* stop) {
   svm::SvcSpec spec;
+  spec.stop = stop == nullptr ? nullptr : &stop->value;
   spec.kernel = kernel_function(kernel);
   spec.tolerance = tolerance;
   spec.cache_bytes = cache_bytes;
   spec.shrinking = shrinking;
   spec.max_iterations = max_iterations;
+  spec.max_seconds = max_seconds;
+  set_start(spec, start);
   spec.n_jobs = n_threads;
   spec.classes = classes;
   spec.labels = vector_view<std::int32_t>(labels, "labels");
@@ -54,7 +75,7 @@ py::tuple svc_fit(const View& x, const Array<std::int32_t>& labels, Index classe
 template <class T, class View>
 py::tuple single_fit(const View& x, int problem, const Array<double>& targets, const Array<double>& bounds,
                      double epsilon, double nu, const KernelTuple& kernel, double tolerance, double cache_bytes,
-                     bool shrinking, Index max_iterations, int n_threads) {
+                     bool shrinking, Index max_iterations, double max_seconds, const StartTuple& start, int n_threads) {
   if (problem < 0 || problem > 2) throw std::invalid_argument("unknown problem");
   svm::SingleSpec spec;
   spec.kernel = kernel_function(kernel);
@@ -62,6 +83,8 @@ py::tuple single_fit(const View& x, int problem, const Array<double>& targets, c
   spec.cache_bytes = cache_bytes;
   spec.shrinking = shrinking;
   spec.max_iterations = max_iterations;
+  spec.max_seconds = max_seconds;
+  set_start(spec, start);
   spec.n_jobs = n_threads;
   spec.problem = static_cast<svm::SingleProblem>(problem);
   spec.targets = vector_view<double>(targets, "targets");
@@ -107,6 +130,22 @@ py::object decide(const View& x, const SupportView& vectors, const Array<double>
   return to_array(std::move(out), {x.rows, spec.rho.size});
 }
 
+template <class T, class View>
+py::object kernel_matrix(const View& x, const View* z, const KernelTuple& kernel, int n_threads) {
+  const svm::KernelFunction function = kernel_function(kernel);
+  const Index columns = z == nullptr ? x.rows : z->rows;
+  Buffer<T> out({x.rows, columns});
+  {
+    py::gil_scoped_release nogil;
+    if (z == nullptr) {
+      svm::kernel_matrix<T>(x, function, n_threads, out.data());
+    } else {
+      svm::kernel_matrix<T>(x, *z, function, n_threads, out.data());
+    }
+  }
+  return to_array(std::move(out), {x.rows, columns});
+}
+
 // Registers every function for one kind of X and of support vectors; `view` and `support_view` make the core's views.
 template <class T, class Argument, class SupportArgument, class AsView, class AsSupportView>
 void define(py::module_& m, AsView as_view, AsSupportView as_support_view) {
@@ -114,24 +153,34 @@ void define(py::module_& m, AsView as_view, AsSupportView as_support_view) {
       "svc_fit",
       [=](const Argument& X, const Array<std::int32_t>& labels, Index n_classes, const Array<double>& bounds,
           const std::optional<double>& nu, const KernelTuple& kernel, double tol, double cache_bytes, bool shrinking,
-          Index max_iter, int n_threads) {
+          Index max_iter, double max_seconds, const StartTuple& start, int n_threads, StopFlag* stop) {
         return svc_fit<T>(as_view(X), labels, n_classes, bounds, nu, kernel, tol, cache_bytes, shrinking, max_iter,
-                          n_threads);
+                          max_seconds, start, n_threads, stop);
       },
       py::arg("X").noconvert(), py::arg("labels").noconvert(), py::arg("n_classes"), py::arg("bounds").noconvert(),
       py::arg("nu").none(true), py::arg("kernel"), py::arg("tol"), py::arg("cache_bytes"), py::arg("shrinking"),
-      py::arg("max_iter"), py::arg("n_threads"));
+      py::arg("max_iter"), py::arg("max_seconds"), py::arg("start").none(true), py::arg("n_threads"),
+      py::arg("stop").none(true) = py::none());
   m.def(
       "single_fit",
       [=](const Argument& X, int problem, const Array<double>& targets, const Array<double>& bounds, double epsilon,
           double nu, const KernelTuple& kernel, double tol, double cache_bytes, bool shrinking, Index max_iter,
-          int n_threads) {
+          double max_seconds, const StartTuple& start, int n_threads) {
         return single_fit<T>(as_view(X), problem, targets, bounds, epsilon, nu, kernel, tol, cache_bytes, shrinking,
-                             max_iter, n_threads);
+                             max_iter, max_seconds, start, n_threads);
       },
       py::arg("X").noconvert(), py::arg("problem"), py::arg("targets").noconvert(), py::arg("bounds").noconvert(),
       py::arg("epsilon"), py::arg("nu"), py::arg("kernel"), py::arg("tol"), py::arg("cache_bytes"),
-      py::arg("shrinking"), py::arg("max_iter"), py::arg("n_threads"));
+      py::arg("shrinking"), py::arg("max_iter"), py::arg("max_seconds"), py::arg("start").none(true),
+      py::arg("n_threads"));
+  m.def(
+      "kernel_matrix",
+      [=](const Argument& X, const std::optional<Argument>& Z, const KernelTuple& kernel, int n_threads) {
+        if (!Z) return kernel_matrix<T>(as_view(X), static_cast<decltype(as_view(X))*>(nullptr), kernel, n_threads);
+        const auto z = as_view(*Z);
+        return kernel_matrix<T>(as_view(X), &z, kernel, n_threads);
+      },
+      py::arg("X").noconvert(), py::arg("Z").noconvert().none(true), py::arg("kernel"), py::arg("n_threads"));
   m.def(
       "decide",
       [=](const Argument& X, const SupportArgument& vectors, const Array<double>& coef,
@@ -161,6 +210,9 @@ void define_csr(py::module_& m) {
 
 void register_svm(py::module_& module) {
   py::module_ m = module.def_submodule("svm", "Support vector machines.");
+  py::class_<StopFlag>(m, "StopFlag", "Ends the fits that were given it, from another thread.")
+      .def(py::init<>())
+      .def("set", [](StopFlag& flag) { flag.value.store(true, std::memory_order_relaxed); });
   define_dense<float>(m);
   define_dense<double>(m);
   define_csr<float, std::int32_t>(m);

@@ -28,6 +28,7 @@ FAMILIES = frozenset(
         "ensemble",
         "tree",
         "svm",
+        "kernel_approximation",
         "linear_model",
         "naive_bayes",
         "bayes_net",

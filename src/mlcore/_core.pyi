@@ -495,7 +495,11 @@ class _Hmm:
 hmm: _Hmm
 _Kernel: TypeAlias = tuple[int, float, float, int]  # kind, gamma, coef0, degree
 
+class _StopFlag:
+    def set(self) -> None: ...
+
 class _Svm:
+    StopFlag: type[_StopFlag]
     @staticmethod
     def svc_fit(
         X: _Matrix,
@@ -508,7 +512,10 @@ class _Svm:
         cache_bytes: float,
         shrinking: bool,
         max_iter: int,
+        max_seconds: float,
+        start: tuple[_Array, _Array] | None,
         n_threads: int,
+        stop: _StopFlag | None = None,
     ) -> tuple[_Array, _Array, _Array, _Array, _Array, _Array, _Array, _Array, int, _Array, bool]: ...
     @staticmethod
     def single_fit(
@@ -523,6 +530,8 @@ class _Svm:
         cache_bytes: float,
         shrinking: bool,
         max_iter: int,
+        max_seconds: float,
+        start: tuple[_Array, _Array] | None,
         n_threads: int,
     ) -> tuple[_Array, _Array, float, float, int, float, float, float, int, int, bool]: ...
     @staticmethod
@@ -541,6 +550,8 @@ class _Svm:
         seed: int,
         n_threads: int,
     ) -> tuple[_Array, _Array, _Array]: ...
+    @staticmethod
+    def kernel_matrix(X: _Matrix, Z: _Matrix | None, kernel: _Kernel, n_threads: int) -> _Array: ...
     @staticmethod
     def decide(
         X: _Matrix,

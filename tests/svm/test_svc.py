@@ -411,7 +411,7 @@ def precision_of(X, y, **more):
     labels = np.searchsorted(model.classes_, y).astype(np.int32)
     bounds = np.full(len(y), arguments["C"])
     result = _core.svm.svc_fit(
-        X, labels, 2, bounds, None, kernel, arguments["tol"], 2e8, True, -1, native_threads(None)
+        X, labels, 2, bounds, None, kernel, arguments["tol"], 2e8, True, -1, 0.0, None, native_threads(None)
     )
     K = kernel_matrix(model.kernel, X, X, model._gamma)
     return optimality(model, X, y, K, arguments["C"]), result[-1], model

@@ -17,6 +17,26 @@ constexpr Index kIterationsBetweenPolls = 4096;
 constexpr Index kPatience = 1000000;   // iterations without progress
 constexpr Index kLargestWhole = 4096;  // variables; beyond, the passes over all of them cost more than kernel values
 
+/// Goes to the best multiple of the start that is within the bounds: from one C to another, multipliers grow in
+/// proportion while most are at their bounds, and stay while none is.
+template <class T>
+void scale_start(const DualProblem<T>& problem) {
+  double curvature = 0.0, slope = 0.0, largest = kInfinity;
+  for (Index v = 0; v < problem.variables(); ++v) {
+    const double beta = problem.beta[v];
+    if (beta == 0.0) continue;
+    curvature += beta * (problem.f[v] - problem.linear[v]);
+    slope -= beta * problem.linear[v];
+    largest = std::min(largest, (beta > 0 ? problem.highest[v] : problem.lowest[v]) / beta);
+  }
+  double scale = curvature > 0 ? slope / curvature : slope > 0 ? largest : 0.0;
+  scale = std::clamp(std::isfinite(scale) ? scale : 1.0, 0.0, std::max(largest, 1.0));
+  for (Index v = 0; v < problem.variables(); ++v) {
+    problem.f[v] = problem.linear[v] + scale * (problem.f[v] - problem.linear[v]);
+    problem.beta[v] = std::clamp(scale * problem.beta[v], problem.lowest[v], problem.highest[v]);
+  }
+}
+
 /// f = K beta + linear for a start that is not zero.
 template <class T>
 void start_gradient(const DualProblem<T>& problem, SmoWorkspace<T>& workspace, runtime::Team& team) {
@@ -38,6 +58,7 @@ void start_gradient(const DualProblem<T>& problem, SmoWorkspace<T>& workspace, r
                       problem.groups, sum.data(), workspace, team);
   for (Index side = 0; side < problem.sides; ++side)
     for (Index p = 0; p < positions; ++p) problem.f[side * positions + p] += sum[p];
+  if (problem.start_scales) scale_start(problem);
 }
 
 /// The whole problem at once: LIBSVM's iterations, kernel rows made when they are first needed.
@@ -97,6 +118,10 @@ SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings
       continue;
     }
     poll(interrupt, settings.stop);
+    if (settings.late()) {
+      report.status = SmoStatus::kMaxSeconds;
+      break;
+    }
     if (!std::isfinite(outcome.gap) || outcome.iterations == 0 ||
         (settings.max_iterations >= 0 && report.iterations >= settings.max_iterations)) {
       report.status = SmoStatus::kMaxIterations;

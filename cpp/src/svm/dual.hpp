@@ -10,6 +10,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 
@@ -32,8 +33,9 @@ struct DualProblem {
   const double* linear = nullptr;
   const double* lowest = nullptr;
   const double* highest = nullptr;
-  double* beta = nullptr;  ///< in: feasible start; out: solution
-  double* f = nullptr;     ///< out: K beta + linear
+  double* beta = nullptr;     ///< in: feasible start; out: solution
+  bool start_scales = false;  ///< a multiple of the start is feasible as well, within the bounds: the best is taken
+  double* f = nullptr;        ///< out: K beta + linear
 
   Index positions() const noexcept { return (groups[0] + groups[1]) * rows->width(); }
   Index variables() const noexcept { return sides * positions(); }
@@ -56,12 +58,18 @@ struct SmoSettings {
   double cache_bytes = 200e6;
   bool shrinking = true;
   std::atomic<bool>* stop = nullptr;  ///< set by whoever is interrupted
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+
+  bool late() const {
+    return deadline != std::chrono::steady_clock::time_point::max() && std::chrono::steady_clock::now() >= deadline;
+  }
 };
 
 enum class SmoStatus : int {
   kSolved = 0,
   kMaxIterations = 1,
   kStalled = 2,  ///< rounding allows no further progress
+  kMaxSeconds = 3,
 };
 
 struct SmoReport {

@@ -64,8 +64,8 @@ class BlockedSolver {
       const Extremes extremes = find_extremes(problem);
       report_.gap = extremes.gap();
       if (report_.gap < tolerance) return;
-      if (!std::isfinite(report_.gap)) {
-        report_.status = SmoStatus::kMaxIterations;
+      if (!std::isfinite(report_.gap) || settings_.late()) {
+        report_.status = std::isfinite(report_.gap) ? SmoStatus::kMaxSeconds : SmoStatus::kMaxIterations;
         return;
       }
       if (settings_.shrinking && ++quiet_rounds >= kRoundsBetweenShrinking && depth < kDeepest) {

@@ -8,6 +8,7 @@
 #include "mlcore/runtime/parallel.hpp"
 #include "svm/precision.hpp"
 #include "svm/solved.hpp"
+#include "svm/start.hpp"
 
 namespace mlcore::svm {
 
@@ -25,8 +26,8 @@ Buffer<Index> slots_of(const SingleSpec& spec, Index width) {
 }
 
 template <class T>
-Solved solve(const KernelRows<T>& rows, const Buffer<Index>& slots, const SingleSpec& spec, double& epsilon,
-             runtime::Team& team) {
+Solved solve(const KernelRows<T>& rows, const Buffer<Index>& slots, const SingleSpec& spec, Deadline deadline,
+             double& epsilon, runtime::Team& team) {
   const bool regression = spec.problem != SingleProblem::kOneClass, nu = spec.problem != SingleProblem::kEpsilonSvr;
   DualProblem<T> problem;
   problem.rows = &rows;
@@ -50,8 +51,21 @@ Solved solve(const KernelRows<T>& rows, const Buffer<Index>& slots, const Single
       if (!nu) linear[v] += side == 0 ? spec.epsilon : -spec.epsilon;
     }
   }
-  if (nu) {  // the first rows take it all, as in LIBSVM
-    double left = spec.nu * total / static_cast<double>(problem.sides);
+  const std::vector<Index> start = places_of_start(spec, spec.bounds.size, 1);
+  const double share = spec.nu * total / static_cast<double>(problem.sides);
+  for (Index p = 0; p < n && !start.empty(); ++p) {
+    const Index place = slots[p] < 0 ? -1 : start[static_cast<std::size_t>(slots[p])];
+    const double value = place < 0 ? 0.0 : spec.start_coef(0, place);
+    beta[regression && value < 0 ? n + p : p] = value;
+  }
+  if (!start.empty() && nu) {
+    bring_to_sum(lowest.data(), highest.data(), 0, n, 1.0, share, beta.data());
+    if (regression) bring_to_sum(lowest.data(), highest.data(), n, variables, -1.0, share, beta.data());
+  } else if (!start.empty()) {
+    bring_to_zero_sum(lowest.data(), highest.data(), n, variables, beta.data());
+    problem.start_scales = true;
+  } else if (nu) {  // the first rows take it all, as in LIBSVM
+    double left = share;
     for (Index p = 0; p < n && left > 0; ++p) {
       beta[p] = std::min(left, highest[p]);
       if (regression) beta[n + p] = -beta[p];
@@ -66,7 +80,7 @@ Solved solve(const KernelRows<T>& rows, const Buffer<Index>& slots, const Single
   std::atomic<bool> stop{false};
   SmoWorkspace<T> workspace;
   Solved solved;
-  solved.report = solve_dual(problem, settings_of(spec, &stop), workspace, team);
+  solved.report = solve_dual(problem, settings_of(spec, deadline, &stop), workspace, team);
   const double first = threshold(problem, 0);
   if (problem.constraint_per_side) {
     const double second = threshold(problem, 1);
@@ -80,7 +94,7 @@ Solved solve(const KernelRows<T>& rows, const Buffer<Index>& slots, const Single
 }
 
 template <class T, class View>
-bool try_fit(const View& x, const SingleSpec& spec, int threads, SingleResult& result) {
+bool try_fit(const View& x, const SingleSpec& spec, Deadline deadline, int threads, SingleResult& result) {
   const Buffer<Index> slots = slots_of(spec, svm_kernels(T()).tile_cols);
   const RowLayout layout = RowLayout::of(x, spec.kernel, slots.data(), slots.size());
   const auto rows = make_kernel_rows<T>(x, slots.data(), slots.size(), spec.kernel, layout, threads);
@@ -89,9 +103,11 @@ bool try_fit(const View& x, const SingleSpec& spec, int threads, SingleResult& r
   const auto size = static_cast<double>(slots.size());
   std::vector<Solved> solved(1);
   result.epsilon = spec.problem == SingleProblem::kEpsilonSvr ? spec.epsilon : 0.0;
-  runtime::parallel_team(runtime::threads_for_work(threads, 0.2 * size * size * rows->value_ns()),
-                         [&](runtime::Team& team) { solved[0] = solve(*rows, slots, spec, result.epsilon, team); });
-  if (kSingle && gradient_error(x, slots, spec.kernel, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
+  runtime::parallel_team(
+      runtime::threads_for_work(threads, 0.2 * size * size * rows->value_ns()),
+      [&](runtime::Team& team) { solved[0] = solve(*rows, slots, spec, deadline, result.epsilon, team); });
+  if (kSingle && solved[0].report.status != SmoStatus::kMaxSeconds &&
+      gradient_error(x, slots, spec.kernel, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
     return false;
   const Solved& one = solved[0];
   const auto count = static_cast<Index>(one.multipliers.size());
@@ -125,10 +141,11 @@ SingleResult single_fit(const View& x, const SingleSpec& spec) {
   for (Index i = 0; i < x.rows; ++i) rows += spec.bounds[i] > 0 ? 1.0 : 0.0;
   require(rows > 0, "no rows are left");
   const int threads = runtime::resolve_threads(spec.n_jobs).threads;
+  const Deadline deadline = deadline_of(spec);
   SingleResult result;
   if (double_is_cheap(rows * rows, x.cols) || spec.tolerance < kSingleTolerance ||
-      !try_fit<float>(x, spec, threads, result))
-    try_fit<double>(x, spec, threads, result);
+      !try_fit<float>(x, spec, deadline, threads, result))
+    try_fit<double>(x, spec, deadline, threads, result);
   return result;
 }
 

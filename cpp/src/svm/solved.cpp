@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mlcore/base/errors.hpp"
 #include "svm/row_store.hpp"
 
 namespace mlcore::svm {
@@ -13,13 +14,35 @@ constexpr std::size_t kSamples = 16;  // free support vectors of a problem that 
 
 }  // namespace
 
-SmoSettings settings_of(const MachineSpec& spec, std::atomic<bool>* stop) {
+Deadline deadline_of(const MachineSpec& spec) {
+  constexpr double kForever = 1e9;  // seconds: no overflow of the clock
+  if (!(spec.max_seconds > 0) || spec.max_seconds > kForever) return Deadline::max();
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<Deadline::duration>(std::chrono::duration<double>(spec.max_seconds));
+}
+
+std::vector<Index> places_of_start(const MachineSpec& spec, Index rows, Index coef_rows) {
+  std::vector<Index> places;
+  if (spec.start_support.size == 0) return places;
+  require(spec.start_coef.rows == coef_rows && spec.start_coef.cols == spec.start_support.size,
+          "the coefficients to start from have the wrong shape");
+  places.assign(static_cast<std::size_t>(rows), -1);
+  for (Index s = 0; s < spec.start_support.size; ++s) {
+    const Index row = spec.start_support[s];
+    require(row >= 0 && row < rows, "a support vector to start from is out of range");
+    places[static_cast<std::size_t>(row)] = s;
+  }
+  return places;
+}
+
+SmoSettings settings_of(const MachineSpec& spec, Deadline deadline, std::atomic<bool>* stop) {
   SmoSettings settings;
   settings.tolerance = spec.tolerance;
   settings.max_iterations = spec.max_iterations;
   settings.cache_bytes = spec.cache_bytes;
   settings.shrinking = spec.shrinking;
   settings.stop = stop;
+  settings.deadline = deadline;
   return settings;
 }
 

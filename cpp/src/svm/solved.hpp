@@ -27,7 +27,15 @@ struct Solved {
 inline constexpr double kSingleTolerance = 1e-5;   // below this float32 need not be tried
 inline constexpr double kErrorOfTolerance = 0.25;  // more than this, and the fit is done in float64
 
-SmoSettings settings_of(const MachineSpec& spec, std::atomic<bool>* stop);
+using Deadline = std::chrono::steady_clock::time_point;
+
+/// When a fit that starts now has to end.
+Deadline deadline_of(const MachineSpec& spec);
+
+SmoSettings settings_of(const MachineSpec& spec, Deadline deadline, std::atomic<bool>* stop);
+
+/// Place in `start_support` of each of `rows` rows, or -1; checks that the start can belong to the data.
+std::vector<Index> places_of_start(const MachineSpec& spec, Index rows, Index coef_rows);
 
 /// Takes the solution over, divided by `scale`.
 template <class T>

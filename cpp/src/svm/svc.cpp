@@ -10,6 +10,7 @@
 #include "svm/dual.hpp"
 #include "svm/precision.hpp"
 #include "svm/solved.hpp"
+#include "svm/start.hpp"
 
 namespace mlcore::svm {
 
@@ -53,9 +54,21 @@ void start_nu(const double* bounds, Index begin, Index end, double amount, doubl
   }
 }
 
+/// Multipliers of the pair in the solution to start from.
+void take_start(const SvcSpec& spec, const std::vector<Index>& places, const ClassSlots& slots, Pair pair,
+                Index first_slot, Index positions, Index first_position, bool of_a, double* beta) {
+  const Index row_of_coef = of_a ? pair.b - 1 : pair.a;
+  for (Index p = 0; p < positions; ++p) {
+    const Index row = slots.rows[first_slot + p];
+    const Index place = row < 0 ? -1 : places[static_cast<std::size_t>(row)];
+    beta[first_position + p] = place < 0 ? 0.0 : spec.start_coef(row_of_coef, place);
+  }
+}
+
 template <class T>
-Solved solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec, Pair pair,
-                  const SmoSettings& settings, SmoWorkspace<T>& workspace, runtime::Team& team) {
+Solved solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec,
+                  const std::vector<Index>& start, Pair pair, const SmoSettings& settings, SmoWorkspace<T>& workspace,
+                  runtime::Team& team) {
   DualProblem<T> problem;
   problem.rows = &rows;
   problem.first_group[0] = slots.first_group[static_cast<std::size_t>(pair.a)];
@@ -77,9 +90,21 @@ Solved solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcS
     lowest[p] = p < middle ? 0.0 : -bounds[p];
     highest[p] = p < middle ? bounds[p] : 0.0;
   }
-  if (spec.nu_svc) {
+  if (!start.empty()) {
+    take_start(spec, start, slots, pair, problem.slot(0), middle, 0, true, beta.data());
+    take_start(spec, start, slots, pair, problem.first_group[1] * slots.width, n - middle, middle, false, beta.data());
+  }
+  if (!spec.nu_svc && !start.empty()) {
+    bring_to_zero_sum(lowest.data(), highest.data(), middle, n, beta.data());
+    problem.start_scales = true;
+  }
+  if (spec.nu_svc && start.empty()) {
     start_nu(bounds.data(), 0, middle, spec.nu * total / 2, 1.0, beta.data());
     start_nu(bounds.data(), middle, n, spec.nu * total / 2, -1.0, beta.data());
+  }
+  if (spec.nu_svc && !start.empty()) {
+    bring_to_sum(lowest.data(), highest.data(), 0, middle, 1.0, spec.nu * total / 2, beta.data());
+    bring_to_sum(lowest.data(), highest.data(), middle, n, -1.0, spec.nu * total / 2, beta.data());
   }
   problem.linear = linear.data();
   problem.lowest = lowest.data();
@@ -107,10 +132,11 @@ Solved solve_pair(const KernelRows<T>& rows, const ClassSlots& slots, const SvcS
 
 template <class T>
 std::vector<Solved> solve_pairs(const KernelRows<T>& rows, const ClassSlots& slots, const SvcSpec& spec,
-                                const std::vector<Pair>& pairs, int threads) {
+                                const std::vector<Pair>& pairs, Deadline deadline, int threads) {
   std::vector<Solved> results(pairs.size());
   std::atomic<bool> stop{false};
-  SmoSettings settings = settings_of(spec, &stop);
+  SmoSettings settings = settings_of(spec, deadline, spec.stop != nullptr ? spec.stop : &stop);
+  const std::vector<Index> start = places_of_start(spec, spec.labels.size, spec.classes - 1);
   const auto size_of = [&](const Pair& pair) { return (slots.groups(pair.a) + slots.groups(pair.b)) * slots.width; };
   // Large problems first, so that the last one to end is a small one.
   std::vector<std::size_t> order(pairs.size());
@@ -130,7 +156,8 @@ std::vector<Solved> solve_pairs(const KernelRows<T>& rows, const ClassSlots& slo
   runtime::parallel_team(useful, [&](runtime::Team& team) {
     if (!at_a_time) {
       SmoWorkspace<T> workspace;
-      for (const std::size_t i : order) results[i] = solve_pair(rows, slots, spec, pairs[i], settings, workspace, team);
+      for (const std::size_t i : order)
+        results[i] = solve_pair(rows, slots, spec, start, pairs[i], settings, workspace, team);
       return;
     }
     settings.cache_bytes /= team.size();
@@ -138,8 +165,8 @@ std::vector<Solved> solve_pairs(const KernelRows<T>& rows, const ClassSlots& slo
     team.for_each(count, [&](Index k) {
       const std::size_t i = order[static_cast<std::size_t>(k)];
       runtime::Team alone(1);
-      results[i] =
-          solve_pair(rows, slots, spec, pairs[i], settings, workspaces[static_cast<std::size_t>(team.member())], alone);
+      results[i] = solve_pair(rows, slots, spec, start, pairs[i], settings,
+                              workspaces[static_cast<std::size_t>(team.member())], alone);
     });
   });
   return results;
@@ -193,14 +220,17 @@ SvcResult gather(const std::vector<Solved>& pairs_solved, const std::vector<Pair
 }
 
 template <class T, class View>
-bool try_fit(const View& x, const SvcSpec& spec, const std::vector<Pair>& pairs, int threads, SvcResult& result) {
+bool try_fit(const View& x, const SvcSpec& spec, const std::vector<Pair>& pairs, Deadline deadline, int threads,
+             SvcResult& result) {
   const ClassSlots slots(spec, svm_kernels(T()).tile_cols);
   const RowLayout layout = RowLayout::of(x, spec.kernel, slots.rows.data(), slots.rows.size());
   const auto rows = make_kernel_rows<T>(x, slots.rows.data(), slots.rows.size(), spec.kernel, layout, threads);
   constexpr bool kSingle = sizeof(T) == sizeof(float);
   if (kSingle && !single_precision_suffices(*rows, spec.kernel)) return false;
-  const std::vector<Solved> solved = solve_pairs(*rows, slots, spec, pairs, threads);
-  if (kSingle &&
+  const std::vector<Solved> solved = solve_pairs(*rows, slots, spec, pairs, deadline, threads);
+  const bool late = std::any_of(solved.begin(), solved.end(),
+                                [](const Solved& one) { return one.report.status == SmoStatus::kMaxSeconds; });
+  if (kSingle && !late &&
       gradient_error(x, slots.rows, spec.kernel, layout, solved, threads) > kErrorOfTolerance * spec.tolerance)
     return false;
   result = gather(solved, pairs, slots, spec);
@@ -232,6 +262,7 @@ SvcResult svc_fit(const View& x, const SvcSpec& spec) {
     for (Index b = a + 1; b < spec.classes; ++b) pairs.push_back({a, b});
   if (spec.nu_svc) check_nu(spec, pairs);
 
+  const Deadline deadline = deadline_of(spec);
   const int threads = runtime::resolve_threads(spec.n_jobs).threads;
   std::vector<double> counts(static_cast<std::size_t>(spec.classes));
   for (Index i = 0; i < x.rows; ++i)
@@ -241,8 +272,8 @@ SvcResult svc_fit(const View& x, const SvcSpec& spec) {
     values += std::pow(counts[static_cast<std::size_t>(pair.a)] + counts[static_cast<std::size_t>(pair.b)], 2);
   SvcResult result;
   if (double_is_cheap(values, x.cols) || spec.tolerance < kSingleTolerance ||
-      !try_fit<float>(x, spec, pairs, threads, result))
-    try_fit<double>(x, spec, pairs, threads, result);
+      !try_fit<float>(x, spec, pairs, deadline, threads, result))
+    try_fit<double>(x, spec, pairs, deadline, threads, result);
   return result;
 }
 

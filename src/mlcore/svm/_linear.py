@@ -18,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .. import _core
+from .._shared_docs import shared_docs
 from .._validation import (
     atomic_fit,
     check_data,
@@ -28,6 +29,7 @@ from .._validation import (
     validate_parameters,
     warn_user,
 )
+from ._docs import LINEAR
 
 __all__ = ["LinearSVC", "LinearSVR"]
 
@@ -167,6 +169,7 @@ class LinearMachine(BaseEstimator):
         return tags
 
 
+@shared_docs(LINEAR)
 class LinearSVC(LinearClassifierMixin, SparseCoefMixin, LinearMachine):  # type: ignore[misc]
     r"""Linear support vector classification, one class against the rest.
 
@@ -196,20 +199,14 @@ class LinearSVC(LinearClassifierMixin, SparseCoefMixin, LinearMachine):  # type:
         One class against the rest, or all classes in one problem
         :math:`\tfrac12 \sum_k \lVert w_k \rVert^2 + \sum_i C_i \max_k (w_k x_i - w_{y_i} x_i + [k \ne y_i])`,
         which ignores loss, penalty and dual.
-    fit_intercept : bool, default=True
-        Append a constant feature.
-    intercept_scaling : float, default=1.0
-        Its value: the larger, the less the intercept is penalised.
+    <<intercept>>
     class_weight : dict, "balanced" or None, default=None
         Multiplies C for the rows of each class, in the problem of that class.
     verbose : int, default=0
         Print a line for each problem.
     random_state : int, RandomState instance or None, default=None
         Order of the coordinates in coordinate descent.
-    max_iter : int, default=1000
-        Limit on the passes over the data (Newton: on the steps).
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<running>>
 
     Attributes
     ----------
@@ -221,10 +218,7 @@ class LinearSVC(LinearClassifierMixin, SparseCoefMixin, LinearMachine):  # type:
         Sorted class labels.
     n_iter_ : int
         Most iterations of a problem.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<data>>
 
     See Also
     --------
@@ -363,6 +357,7 @@ class LinearSVC(LinearClassifierMixin, SparseCoefMixin, LinearMachine):  # type:
         return scores.ravel() if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
 
+@shared_docs(LINEAR)
 class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[misc]
     r"""Linear support vector regression.
 
@@ -383,10 +378,7 @@ class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[mis
         Price of a deviation beyond ``epsilon``.
     loss : {"epsilon_insensitive", "squared_epsilon_insensitive"}, default="epsilon_insensitive"
         The power of the deviation.
-    fit_intercept : bool, default=True
-        Append a constant feature.
-    intercept_scaling : float, default=1.0
-        Its value: the larger, the less the intercept is penalised.
+    <<intercept>>
     dual : "auto" or bool, default="auto"
         Coordinate descent in the dual, or (squared loss) a trust-region Newton method. "auto": the dual for
         more features than rows, where there is a choice.
@@ -394,10 +386,7 @@ class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[mis
         Print a line about the solution.
     random_state : int, RandomState instance or None, default=None
         Order of the rows in coordinate descent.
-    max_iter : int, default=1000
-        Limit on the passes over the data (Newton: on the steps).
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<running>>
 
     Attributes
     ----------
@@ -407,10 +396,7 @@ class LinearSVR(RegressorMixin, LinearModel, LinearMachine):  # type: ignore[mis
         Constant.
     n_iter_ : int
         Iterations.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<data>>
 
     See Also
     --------

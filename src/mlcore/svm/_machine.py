@@ -21,6 +21,7 @@ __all__ = ["KernelMachine"]
 _KERNELS = {"linear": 0, "poly": 1, "rbf": 2, "sigmoid": 3, "precomputed": 4}
 _FLOATS = [np.float64, np.float32]
 _STALLED = 2
+_LATE = 3
 _SMALL = 1_000_000
 
 
@@ -49,6 +50,8 @@ class KernelMachine(BaseEstimator):
         "verbose": ["verbose"],
         "max_iter": [Interval(Integral, -1, None, closed="left")],
         "n_jobs": [Integral, None],
+        "warm_start": ["boolean"],
+        "max_time": [Interval(Real, 0.0, None, closed="neither"), None],
     }
 
     # parameters that every subclass has
@@ -62,6 +65,8 @@ class KernelMachine(BaseEstimator):
     verbose: Any
     max_iter: int
     n_jobs: int | None
+    warm_start: bool
+    max_time: float | None
     # what fit sets
     support_: npt.NDArray[np.int32]
     support_vectors_: Any
@@ -72,6 +77,8 @@ class KernelMachine(BaseEstimator):
     _n_support: npt.NDArray[np.int32]
     _sparse: bool
     _gamma: float
+    _support_bounds: npt.NDArray[np.float64]
+    _n_at_bound: npt.NDArray[np.int32]
     _nothing_left: ClassVar[str] = "Invalid input"
 
     def _check_training(self, X: Any, y: Any) -> tuple[Any, Any]:
@@ -152,6 +159,26 @@ class KernelMachine(BaseEstimator):
             raise ValueError(f"{self._nothing_left} - all samples have zero or negative weights.")
         return weights
 
+    def _last_solution(self) -> tuple[Any, Any, int] | None:
+        """Support vectors, coefficients and rows of the last fit, when ``warm_start`` asks for them."""
+        support = vars(self).get("support_")
+        if not self.warm_start or support is None:
+            return None
+        coef = self._libsvm_coef()
+        coef = np.ascontiguousarray(coef.toarray() if sp.issparse(coef) else coef, dtype=np.float64)
+        return support.astype(np.int64), coef, self.shape_fit_[0]
+
+    @staticmethod
+    def _start(last: tuple[Any, Any, int] | None, rows: int, height: int) -> tuple[Any, Any] | None:
+        """The last solution as the core takes it, if it can belong to the problem at hand."""
+        if last is None or last[2] != rows or len(last[1]) != height:
+            return None
+        return last[:2]
+
+    def _limits(self) -> tuple[int, float]:
+        """max_iter, and max_time in seconds with 0 for no limit, as the core takes them."""
+        return int(self.max_iter), 0.0 if self.max_time is None else float(self.max_time)
+
     def _keep_support(self, X: Any, support: npt.NDArray[np.int64], coef: npt.NDArray[np.float64]) -> None:
         """Set support_, support_vectors_ and dual_coef_ (as LIBSVM signs it)."""
         self.support_ = support.astype(np.int32)
@@ -192,6 +219,13 @@ class KernelMachine(BaseEstimator):
         if status == _STALLED:
             warn_user(
                 f"Floating point ends the search at a violation of {gap:.3g} (tol={self.tol:g})."
+                "  Consider pre-processing your data with StandardScaler or MinMaxScaler.",
+                ConvergenceWarning,
+            )
+        elif status == _LATE:
+            warn_user(
+                f"Solver terminated early (max_time={self.max_time:g}) at a violation of {gap:.3g} "
+                f"(tol={self.tol:g})."
                 "  Consider pre-processing your data with StandardScaler or MinMaxScaler.",
                 ConvergenceWarning,
             )
@@ -273,6 +307,46 @@ class KernelMachine(BaseEstimator):
 
     def _linear_coef(self) -> Any:
         return self.dual_coef_ @ self.support_vectors_
+
+    def _signed_multipliers(self) -> npt.NDArray[np.float64]:
+        """Multipliers of the support vectors, shape (n_problems, n_SV), zero where a row has no part."""
+        coef = self.dual_coef_
+        return np.asarray(coef.toarray() if self._sparse else coef)
+
+    def kkt_regimes(self) -> npt.NDArray[np.int8]:
+        r"""In which of the three regimes of the optimality conditions each training row lies.
+
+        ====  =========================  =====================================================
+        code  multiplier                 place of the row (classification, :math:`y f` its margin)
+        ====  =========================  =====================================================
+        0     :math:`\alpha = 0`         beyond the margin, :math:`y f \ge 1`; without influence
+        1     :math:`0 < \alpha < C_i`   on the margin, :math:`y f = 1`; gives the offset
+        2     :math:`\alpha = C_i`       inside the margin or on the wrong side, :math:`y f \le 1`
+        ====  =========================  =====================================================
+
+        (requirement 8.04). In regression the tube takes the place of the margin, in the one-class machine the
+        boundary.
+
+        Returns
+        -------
+        regimes : ndarray of shape (n_samples,) or (n_pairs, n_samples), int8
+            One row for each pair of classes where there are more than two; rows of other classes have 0.
+
+        Raises
+        ------
+        NotFittedError
+            Before ``fit``.
+        """
+        check_is_fitted(self)
+        multipliers = np.abs(self._signed_multipliers())
+        regimes = np.zeros((len(multipliers), self.shape_fit_[0]), dtype=np.int8)
+        for problem, alpha in enumerate(multipliers):
+            regimes[problem, self.support_[alpha > 0]] = 1
+            # With nu multipliers were divided by the margin, so "at the bound" is told by their number.
+            share = alpha / self._support_bounds
+            largest = np.argsort(-share, kind="stable")[: self._n_at_bound[problem]]
+            regimes[problem, self.support_[largest]] = 2
+        return regimes[0] if len(regimes) == 1 else regimes
 
     @property
     def n_support_(self) -> npt.NDArray[np.int32]:

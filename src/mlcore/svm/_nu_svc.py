@@ -9,11 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils._param_validation import Interval
 
+from .._shared_docs import shared_docs
+from ._docs import PAIRS
 from ._svc import KernelClassifier
 
 __all__ = ["NuSVC"]
 
 
+@shared_docs(PAIRS)
 class NuSVC(KernelClassifier):
     r"""Support vector classification in which nu bounds the share of errors and of support vectors.
 
@@ -54,47 +57,23 @@ class NuSVC(KernelClassifier):
         Print a line for each problem.
     max_iter : int, default=-1
         Limit on the pair updates of one problem; -1 means none.
-    decision_function_shape : {"ovo", "ovr"}, default="ovr"
-        Shape of ``decision_function`` with more than two classes.
-    break_ties : bool, default=False
-        Let ``predict`` break ties of votes by the decision values.
-    random_state : int, RandomState instance or None, default=None
-        Shuffles the rows of the cross-validation of ``probability=True``; has no effect otherwise.
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<answers>>
 
     Attributes
     ----------
-    support_ : ndarray of shape (n_SV,), int32
-        Row numbers of the support vectors, class after class.
-    support_vectors_ : ndarray or CSR matrix of shape (n_SV, n_features), float64
-        Support vectors, each once; empty for precomputed and callable kernels.
-    n_support_ : ndarray of shape (n_classes,), int32
-        Number of support vectors of each class.
+    <<support vectors>>
     dual_coef_ : ndarray or CSR matrix of shape (n_classes - 1, n_SV)
         :math:`y_i \alpha_i / \rho`, laid out as in :class:`~mlcore.svm.SVC`.
     coef_ : ndarray or CSR matrix of shape (n_pairs, n_features)
         Weights of the features; for ``kernel="linear"`` only.
     intercept_ : ndarray of shape (n_pairs,)
         Constants of the decision functions.
-    classes_ : ndarray of shape (n_classes,)
-        Sorted class labels.
-    class_weight_ : ndarray of shape (n_classes,)
-        What ``class_weight`` stands for.
-    n_iter_ : ndarray of shape (n_pairs,), int32
-        Pair updates of each problem.
-    fit_status_ : int
-        0 when all problems were solved to ``tol``, else 1.
+    <<classes>>
     kkt_violation_ : ndarray of shape (n_pairs,)
         Violation of the optimality conditions of each problem, less than ``tol`` when it was solved.
     dual_gap_ : ndarray of shape (n_pairs,)
         Primal minus dual objective of each problem, divided by :math:`\rho^2`.
-    shape_fit_ : tuple of int
-        Shape of the training data.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+    <<data>>
 
     See Also
     --------
@@ -140,6 +119,8 @@ class NuSVC(KernelClassifier):
         break_ties: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
+        warm_start: bool = False,
+        max_time: float | None = None,
     ) -> None:
         self.nu = nu
         self.kernel = kernel
@@ -157,6 +138,8 @@ class NuSVC(KernelClassifier):
         self.break_ties = break_ties
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.max_time = max_time
 
     def _nu(self) -> float | None:
         return float(self.nu)

@@ -95,6 +95,8 @@ class OneClassSVM(OutlierMixin, SingleMachine):  # type: ignore[misc]
         verbose: Any = False,
         max_iter: int = -1,
         n_jobs: int | None = None,
+        warm_start: bool = False,
+        max_time: float | None = None,
     ) -> None:
         self.kernel = kernel
         self.degree = degree
@@ -107,6 +109,8 @@ class OneClassSVM(OutlierMixin, SingleMachine):  # type: ignore[misc]
         self.verbose = verbose
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.max_time = max_time
 
     @atomic_fit
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:

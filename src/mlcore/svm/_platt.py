@@ -55,7 +55,9 @@ def cross_validated_decisions(
             float(machine.tol),
             float(machine.cache_size) * 2**20,
             bool(machine.shrinking),
-            int(machine.max_iter),
+            machine._limits()[0],
+            machine._limits()[1],
+            None,
             threads,
         )
         query = X[rows[held_out]]

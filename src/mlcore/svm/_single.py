@@ -43,8 +43,10 @@ class SingleMachine(KernelMachine):
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
+        last = self._last_solution()
         X, y = self._check_training(X, y if regression else None)
         rows = X.shape[0]
+        start = self._start(last, rows, 1)
         targets = np.zeros(0)
         if regression:
             targets = np.ascontiguousarray(column_or_1d(y, warn=True), dtype=np.float64)
@@ -63,7 +65,8 @@ class SingleMachine(KernelMachine):
                 float(self.tol),
                 float(self.cache_size) * _MEGABYTE,
                 bool(self.shrinking),
-                int(self.max_iter),
+                *self._limits(),
+                start,
                 native_threads(self.n_jobs),
             )
         )
@@ -72,6 +75,7 @@ class SingleMachine(KernelMachine):
         self._keep_support(X, support, coef)
         self.kkt_violation_ = violation
         self.dual_gap_ = gap
+        self._support_bounds, self._n_at_bound = bounds[support], np.array([at_bound], dtype=np.int32)
         self._report(
             f"{int((bounds > 0).sum())} rows",
             iterations=self.n_iter_,

@@ -17,7 +17,9 @@ from sklearn.utils.multiclass import _ovr_decision_function, check_classificatio
 from sklearn.utils.validation import check_is_fitted
 
 from .. import _core
+from .._shared_docs import shared_docs
 from .._validation import atomic_fit, draw_seed, native_matrix, native_threads, validate_parameters, warn_user
+from ._docs import PAIRS
 from ._machine import KernelMachine
 from ._platt import couple_pairs, cross_validated_decisions, fit_sigmoid
 
@@ -78,7 +80,9 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         self.classes_ = classes
         return labels.astype(np.int32)
 
-    def _solve(self, X: Any, labels: npt.NDArray[np.int32], bounds: npt.NDArray[np.float64]) -> Any:
+    def _solve(
+        self, X: Any, labels: npt.NDArray[np.int32], bounds: npt.NDArray[np.float64], start: Any
+    ) -> Any:
         return _core.svm.svc_fit(
             native_matrix(X),
             labels,
@@ -89,7 +93,8 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             float(self.tol),
             float(self.cache_size) * _MEGABYTE,
             bool(self.shrinking),
-            int(self.max_iter),
+            *self._limits(),
+            start,
             native_threads(self.n_jobs),
         )
 
@@ -136,11 +141,13 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y is None."
             )
+        last = self._last_solution()
         X, y = self._check_training(X, y)
         labels = self._check_target(y)
+        start = self._start(last, X.shape[0], len(self.classes_) - 1)
         weights = self._check_sample_weight(sample_weight, X, X.shape[0])
         bounds = self._bounds(labels, weights)
-        result = self._solve(X, labels, bounds)
+        result = self._solve(X, labels, bounds, start)
         support, self._n_support, coef, rho, self.n_iter_, violation, gap, objective, status, bound, _ = (
             result
         )
@@ -153,6 +160,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             self.dual_coef_ = -self.dual_coef_
         self.kkt_violation_ = violation
         self.dual_gap_ = gap
+        self._support_bounds, self._n_at_bound = bounds[support], bound
         self._describe(rho, objective, bound)
         self._check_solution(status, float(violation.max()))
         self._probA = self._probB = np.empty(0)
@@ -160,15 +168,25 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
             self._fit_probabilities(X, labels, bounds, random_state)
         return self
 
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(a, b) for a in range(len(self.classes_)) for b in range(a + 1, len(self.classes_))]
+
+    def _signed_multipliers(self) -> npt.NDArray[np.float64]:
+        ends = np.concatenate([[0], np.cumsum(self._n_support)])
+        coef = self._dual_coef_.toarray() if self._sparse else self._dual_coef_
+        pairs = self._pairs()
+        multipliers = np.zeros((len(pairs), ends[-1]))
+        for p, (a, b) in enumerate(pairs):
+            multipliers[p, ends[a] : ends[a + 1]] = coef[b - 1, ends[a] : ends[a + 1]]
+            multipliers[p, ends[b] : ends[b + 1]] = coef[a, ends[b] : ends[b + 1]]
+        return multipliers
+
     def _describe(self, rho: Any, objective: Any, at_bound: Any) -> None:
         if not self.verbose:
             return
-        pairs = [(a, b) for a in range(len(self.classes_)) for b in range(a + 1, len(self.classes_))]
-        ends = np.concatenate([[0], np.cumsum(self._n_support)])
-        coef = self._dual_coef_.toarray() if self._sparse else self._dual_coef_
-        for p, (a, b) in enumerate(pairs):
-            n_sv = np.count_nonzero(coef[b - 1, ends[a] : ends[a + 1]])
-            n_sv += np.count_nonzero(coef[a, ends[b] : ends[b + 1]])
+        multipliers = self._signed_multipliers()
+        for p, (a, b) in enumerate(self._pairs()):
+            n_sv = np.count_nonzero(multipliers[p])
             self._report(
                 f"class {self.classes_[a]} against {self.classes_[b]}",
                 iterations=int(self.n_iter_[p]),
@@ -337,6 +355,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         return sp.csr_array(np.vstack(rows)) if self._sparse else np.vstack(rows)
 
 
+@shared_docs(PAIRS)
 class SVC(KernelClassifier):
     r"""Support vector classification with kernels.
 
@@ -383,23 +402,11 @@ class SVC(KernelClassifier):
         many of them are at their bound.
     max_iter : int, default=-1
         Limit on the pair updates of one problem; -1 means none.
-    decision_function_shape : {"ovo", "ovr"}, default="ovr"
-        Shape of ``decision_function`` with more than two classes.
-    break_ties : bool, default=False
-        Let ``predict`` break ties of votes by the decision values.
-    random_state : int, RandomState instance or None, default=None
-        Shuffles the rows of the cross-validation of ``probability=True``; has no effect otherwise.
-    n_jobs : int or None, default=None
-        Number of threads; None means all allowed. The result does not depend on it.
+    <<answers>>
 
     Attributes
     ----------
-    support_ : ndarray of shape (n_SV,), int32
-        Row numbers of the support vectors, class after class.
-    support_vectors_ : ndarray or CSR matrix of shape (n_SV, n_features), float64
-        Support vectors, each once; empty for precomputed and callable kernels.
-    n_support_ : ndarray of shape (n_classes,), int32
-        Number of support vectors of each class.
+    <<support vectors>>
     dual_coef_ : ndarray or CSR matrix of shape (n_classes - 1, n_SV)
         :math:`y_i \alpha_i`. For a support vector of class c, row j belongs to the pair with class j if
         j < c, and with class j + 1 otherwise.
@@ -407,24 +414,14 @@ class SVC(KernelClassifier):
         Weights of the features; for ``kernel="linear"`` only.
     intercept_ : ndarray of shape (n_pairs,)
         Constants of the decision functions: of every free support vector the same, averaged.
-    classes_ : ndarray of shape (n_classes,)
-        Sorted class labels.
-    class_weight_ : ndarray of shape (n_classes,)
-        Multipliers of C.
-    n_iter_ : ndarray of shape (n_pairs,), int32
-        Pair updates of each problem.
-    fit_status_ : int
-        0 when all problems were solved to ``tol``, else 1.
+    <<classes>>
     kkt_violation_ : ndarray of shape (n_pairs,)
         Violation of the optimality conditions of each problem, less than ``tol`` when it was solved.
     dual_gap_ : ndarray of shape (n_pairs,)
-        Primal minus dual objective of each problem.
-    shape_fit_ : tuple of int
-        Shape of the training data.
-    n_features_in_ : int
-        Number of columns of ``X``.
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns, when ``X`` had names that are all strings.
+        Primal minus dual objective of each problem. With ``C=inf`` the primal charges any margin that
+        is short of one, be it by rounding, with infinity, and so does the gap; then ``kkt_violation_`` is
+        the measure.
+    <<data>>
 
     See Also
     --------
@@ -481,6 +478,8 @@ class SVC(KernelClassifier):
         break_ties: bool = False,
         random_state: Any = None,
         n_jobs: int | None = None,
+        warm_start: bool = False,
+        max_time: float | None = None,
     ) -> None:
         self.C = C
         self.kernel = kernel
@@ -498,6 +497,8 @@ class SVC(KernelClassifier):
         self.break_ties = break_ties
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.max_time = max_time
 
     def _bounds(
         self, labels: npt.NDArray[np.int32], weights: npt.NDArray[np.float64]

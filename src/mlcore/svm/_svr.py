@@ -162,6 +162,8 @@ class SVR(KernelRegressor):
         verbose: Any = False,
         max_iter: int = -1,
         n_jobs: int | None = None,
+        warm_start: bool = False,
+        max_time: float | None = None,
     ) -> None:
         self.kernel = kernel
         self.degree = degree
@@ -175,6 +177,8 @@ class SVR(KernelRegressor):
         self.verbose = verbose
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.max_time = max_time
 
     def _fit_regression(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._fit_single(X, y, sample_weight, EPSILON_SVR, C=self.C, epsilon=self.epsilon)
@@ -259,6 +263,8 @@ class NuSVR(KernelRegressor):
         verbose: Any = False,
         max_iter: int = -1,
         n_jobs: int | None = None,
+        warm_start: bool = False,
+        max_time: float | None = None,
     ) -> None:
         self.nu = nu
         self.C = C
@@ -272,6 +278,8 @@ class NuSVR(KernelRegressor):
         self.verbose = verbose
         self.max_iter = max_iter
         self.n_jobs = n_jobs
+        self.warm_start = warm_start
+        self.max_time = max_time
 
     def _fit_regression(self, X: Any, y: Any, sample_weight: Any) -> None:
         self.epsilon_ = self._fit_single(X, y, sample_weight, NU_SVR, C=self.C, nu=self.nu)

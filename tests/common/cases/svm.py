@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mlcore.svm import SVC
+
 from . import Case
 
 _TOLERANCE = 1e-9
@@ -21,6 +23,10 @@ def fixed_kernel(X: np.ndarray) -> Mapping[str, Any]:
 def far_from_the_targets(X: np.ndarray) -> Mapping[str, Any]:
     """The sweep's targets are linear: with a larger C the fit is exact, and weights change nothing."""
     return {"C": 1e-3, "fit_intercept": False}
+
+
+def no_arguments(X: np.ndarray) -> Mapping[str, Any]:
+    return {}
 
 
 def fixed_gamma(X: np.ndarray) -> Mapping[str, Any]:
@@ -83,6 +89,26 @@ CASES: dict[str, Case] = {
         },
     ),
     "svm.LinearSVC": replace(_LINEAR, random=False),  # a Newton method where rows outnumber features
+    "svm.SVCSearch": replace(
+        _SVC,
+        params={"estimator": SVC(gamma=0.02, tol=_TOLERANCE), "param_grid": {"C": [0.05, 1.0]}, "cv": 3},
+        big={"estimator": SVC(max_iter=200)},
+        big_rows=1500,
+        long={"estimator": SVC(tol=1e-12), "param_grid": {"C": [1e6], "gamma": [0.01]}},
+        long_rows=4000,
+        no_draws=no_arguments,
+        residuals={
+            "best_estimator_.vars['kkt_violation_']": _TOLERANCE,
+            "best_estimator_.vars['dual_gap_']": 1e-6,
+        },
+        without={
+            "sparse_equals_dense": "best_estimator_ keeps coefficients and vectors in the format of X; "
+            "tests/svm/test_search.py compares the scores",
+            "feature_names": "best_estimator_ has the names of a data frame as well, as in GridSearchCV",
+            "integer_weights_are_repetition": "folds are cut by row numbers: repeated rows fall into others",
+            "weight_zero_is_removal": "folds are cut by row numbers, and rows of weight 0 are scored as well",
+        },
+    ),
     # The sweep's targets are linear functions without a constant: the intercept is zero up to tol.
     "svm.LinearSVR": replace(_LINEAR, residuals={"intercept_": 1e-7}, no_draws=far_from_the_targets),
     "svm.l1_min_c": Case(

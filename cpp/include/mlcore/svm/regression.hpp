@@ -37,7 +37,7 @@ struct SingleResult {
   double dual_gap = 0.0;
   double dual_objective = 0.0;  ///< minus the minimum
   bool single_precision = false;
-  int status = 0;  ///< 0; 1: max_iterations; 2: no further progress
+  int status = 0;  ///< 0; 1: max_iterations; 2: no further progress; 3: max_seconds
 };
 
 /// View: MatrixView<const T> or CsrView<T, I>.

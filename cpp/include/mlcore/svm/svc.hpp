@@ -9,6 +9,7 @@
 // Decision function of a pair: sum alpha_i y_i K(x_i, x) - rho. These are LIBSVM's problems (C.-C. Chang, C.-J. Lin,
 // "LIBSVM: a library for support vector machines", ACM TIST 2, 2011), solved to its tolerance.
 #pragma once
+#include <atomic>
 #include <cstdint>
 
 #include "mlcore/base/buffer.hpp"
@@ -21,6 +22,7 @@ struct SvcSpec : MachineSpec {
   Index classes = 2;
   VectorView<const std::int32_t> labels;  ///< 0 .. classes - 1
   VectorView<const double> bounds;        ///< C_i; rows with C_i <= 0 are left out
+  std::atomic<bool>* stop = nullptr;      ///< set from another thread: the fit ends with Interrupted
   bool nu_svc = false;
   double nu = 0.5;
 };
@@ -37,7 +39,7 @@ struct SvcResult {
   Buffer<double> dual_objective;    ///< p, of the maximisation
   Buffer<std::int32_t> at_bound;    ///< p: multipliers at C_i
   bool single_precision = false;    ///< kernel values were float32
-  int status = 0;                   ///< 0; 1: max_iterations; 2: no further progress
+  int status = 0;                   ///< 0; 1: max_iterations; 2: no further progress; 3: max_seconds
 };
 
 /// View: MatrixView<const T> or CsrView<T, I>. Throws std::invalid_argument when nu is infeasible for a pair.
