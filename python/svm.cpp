@@ -136,7 +136,7 @@ py::object kernel_matrix(const View& x, const View* z, const KernelTuple& kernel
   const Index columns = z == nullptr ? x.rows : z->rows;
   Buffer<T> out({x.rows, columns});
   {
-    py::gil_scoped_release nogil;
+    GilRelease nogil;
     if (z == nullptr) {
       svm::kernel_matrix<T>(x, function, n_threads, out.data());
     } else {
