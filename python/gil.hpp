@@ -7,10 +7,12 @@
 // enough: it may begin to while the thread waits for the lock.
 #pragma once
 #include <Python.h>
-#include <cxxabi.h>
 
 #include <chrono>
 #include <thread>
+#ifdef __GLIBCXX__
+#include <cxxabi.h>
+#endif
 
 namespace mlcore::python {
 
