@@ -131,3 +131,20 @@ def test_few_categories_are_not_grouped():
     np.testing.assert_array_equal(
         HistGradientBoostingRegressor(**OPTIONS).fit(X, y).predict(X), plain.predict(X)
     )
+
+
+def test_a_million_categories():
+    """Refused with the number, or grouped: categories that are seen once share groups by their gradients."""
+    n = 10**6
+    X = np.random.default_rng(0).permutation(n).astype(np.float64)[:, None] * 7.0
+    y = np.where(X[:, 0] < 2e6, -1.0, 1.0)
+    with pytest.raises(ValueError, match="has a cardinality of 1000000"):
+        HistGradientBoostingRegressor(categorical_features=[0]).fit(X, y)
+    model = HistGradientBoostingRegressor(
+        categorical_features=[0], group_categories=True, max_iter=2, early_stopping=False, learning_rate=1.0
+    ).fit(X, y)
+    some = slice(0, n, 97)
+    assert np.mean(np.sign(model.predict(X[some])) == y[some]) > 0.99
+    unknown = model.predict(np.array([[3.0], [np.nan], [-5.0]]))
+    assert np.isfinite(unknown).all()
+    assert unknown[0] == unknown[1] == unknown[2]

@@ -163,6 +163,30 @@ def test_goss_with_equal_gradients_takes_the_lower_rows_to_the_top():
     np.testing.assert_array_equal(rows[:30], np.arange(30))
 
 
+@pytest.mark.parametrize("distinct", [3, 200, 10**9])
+def test_goss_of_many_blocks(distinct):
+    """Ties across blocks of rows go to the lower ones; any number of threads takes the same rows."""
+    n = 60_001
+    values = np.random.default_rng(2).integers(1, distinct, size=n).astype(np.float32)
+    found = []
+    for threads in (1, 2, 7):
+        g, h = values[None].copy(), np.ones((1, n), np.float32)
+        rows = ensemble.goss(g, h, 0.2, 0.1, seed=5, n_threads=threads)
+        found.append((rows, g, h))
+        for one, other in zip(found[0], found[-1]):
+            np.testing.assert_array_equal(one, other)
+    rows, _, h = found[0]
+    assert (np.diff(rows.astype(int)) > 0).all()
+    top = np.argsort(-values, kind="stable")[:12_001]
+    np.testing.assert_array_equal(rows[h[0, rows] == 1.0], np.sort(top))
+    drawn = rows[h[0, rows] != 1.0]
+    assert len(drawn) == 6_001
+    # spread over the rows, as far as the rest is: thirds hold thirds
+    rest = np.setdiff1d(np.arange(n), top)
+    share, expected = np.histogram(drawn, 3)[0] / 6_001, np.histogram(rest, 3, (drawn[0], drawn[-1]))[0]
+    np.testing.assert_allclose(share, expected / expected.sum(), atol=0.03)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_bins_by_search(dtype, order):

@@ -314,6 +314,7 @@ struct ExactGrower::State {
     mark_sides(node);
     Route route;
     route.goes_left[0] = 1;
+    route.simple = true;
     route.last_left = 0;
     route.missing = 255;
     std::tie(left.segment, right.segment) = rows.split(kernel, phase, node.segment, sides.data(), route, c.count);
