@@ -39,7 +39,7 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ----------
     kernel : str or callable, default="rbf"
         "linear", "poly", "rbf" and "sigmoid" are computed by the core; other names of
-        :func:`sklearn.metrics.pairwise.pairwise_kernels`, callables of two rows and "precomputed" work as
+        scikit-learn's ``pairwise_kernels``, callables of two rows and "precomputed" work as
         there.
         A :class:`~mlcore.svm.Kernel` is evaluated on whole tables.
     gamma : float, default=None

@@ -316,13 +316,9 @@ class KernelMachine(BaseEstimator):
     def kkt_regimes(self) -> npt.NDArray[np.int8]:
         r"""In which of the three regimes of the optimality conditions each training row lies.
 
-        ====  =========================  =====================================================
-        code  multiplier                 place of the row (classification, :math:`y f` its margin)
-        ====  =========================  =====================================================
-        0     :math:`\alpha = 0`         beyond the margin, :math:`y f \ge 1`; without influence
-        1     :math:`0 < \alpha < C_i`   on the margin, :math:`y f = 1`; gives the offset
-        2     :math:`\alpha = C_i`       inside the margin or on the wrong side, :math:`y f \le 1`
-        ====  =========================  =====================================================
+        - 0, :math:`\alpha = 0`: beyond the margin, :math:`y f \ge 1`; without influence;
+        - 1, :math:`0 < \alpha < C_i`: on the margin, :math:`y f = 1`; gives the offset;
+        - 2, :math:`\alpha = C_i`: inside the margin or on the wrong side, :math:`y f \le 1`
 
         (requirement 8.04). In regression the tube takes the place of the margin, in the one-class machine the
         boundary.

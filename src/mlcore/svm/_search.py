@@ -142,7 +142,7 @@ class SVCSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ig
     estimator : SVC, default=None
         What to search for: kernel, weights, tolerance. None means ``SVC()``.
     param_grid : dict or list of dicts, default=None
-        Values for "C" and "gamma", as for :class:`sklearn.model_selection.GridSearchCV`. None means C from
+        Values for "C" and "gamma", as for ``GridSearchCV``. None means C from
         0.01 to 1000 and gamma from 0.001 to 10, in powers of ten. gamma may be "scale" or "auto"; "scale" is
         taken of the training rows of each fold.
     scoring : str or callable, default=None
@@ -412,7 +412,7 @@ class SVCSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ig
         Returns
         -------
         decisions : ndarray
-            As :meth:`SVC.decision_function`.
+            As ``decision_function`` of SVC.
 
         Raises
         ------
