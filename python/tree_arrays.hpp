@@ -63,6 +63,12 @@ inline tree::Tree tree_of(const py::dict& d) {
   t.is_categorical = values_of<std::uint8_t>(d, "is_cat");
   t.bitset_index = values_of<std::int32_t>(d, "bitset_index");
   t.bitsets = values_of<std::uint32_t>(d, "bitsets");
+  if (d.contains("linear_start")) {
+    t.linear_start = values_of<std::int32_t>(d, "linear_start");
+    t.linear_feature = values_of<std::int32_t>(d, "linear_feature");
+    t.linear_coefficient = values_of<double>(d, "linear_coefficient");
+    t.intercept = values_of<double>(d, "intercept");
+  }
   return t;
 }
 

@@ -282,6 +282,22 @@ class _Tree:
         n_threads: int,
     ) -> list[_Array]: ...
     @staticmethod
+    def linear_leaves(
+        X: _Array,
+        tree: _TreeArrays,
+        nodes: _Array,
+        offsets: _Array,
+        rows: _Array,
+        gradients: _Array,
+        hessians: _Array,
+        *,
+        ridge: float,
+        l2: float,
+        l1: float,
+        learning_rate: float,
+        n_threads: int,
+    ) -> _TreeArrays: ...
+    @staticmethod
     def histogram_partial(
         binned: _BinnedMatrix,
         gradients: _Array,

@@ -1,6 +1,7 @@
 #include "mlcore/tree/forest.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 
 #include "mlcore/base/errors.hpp"
@@ -47,6 +48,13 @@ void check_tree(const Tree& t) {
       require(t.bitset_index[i] >= 0 && static_cast<std::size_t>(t.bitset_index[i]) * 8 + 8 <= t.bitsets.size(),
               "bitset_index out of range");
   }
+  if (t.linear_start.empty()) return;
+  const std::size_t terms = t.linear_feature.size();
+  require(t.linear_start.size() == n + 1 && t.intercept.size() == n && t.linear_coefficient.size() == terms &&
+              t.linear_start.front() == 0 && static_cast<std::size_t>(t.linear_start.back()) == terms &&
+              std::is_sorted(t.linear_start.begin(), t.linear_start.end()) &&
+              std::all_of(t.linear_feature.begin(), t.linear_feature.end(), [](std::int32_t j) { return j >= 0; }),
+          "the arrays of linear leaves do not fit together");
 }
 
 }  // namespace
@@ -62,6 +70,10 @@ struct Forest::State {
   std::vector<double> threshold, value, count;
   std::vector<std::uint8_t> missing_left;
   std::vector<std::uint32_t> bitsets;
+  // Of linear leaves: where the terms of each node begin, and the end; empty if there are none.
+  std::vector<std::size_t> linear_start;
+  std::vector<std::int32_t> linear_feature;
+  std::vector<double> linear_coefficient, intercept;
   mutable Packed<float> f32;
   mutable Packed<double> f64;
   mutable Packed<std::uint8_t> bins;
@@ -128,6 +140,45 @@ struct Forest::State {
       for (Index i = 0; i < size; ++i) out[i] += value[static_cast<std::size_t>(leaves[i])];
     };
   }
+
+  template <class T>
+  auto linear_adder(const MatrixView<const T>& x, const MatrixView<double>& raw) const {
+    return [this, x, raw](Index begin, Index size, Index t, const std::int32_t* leaves) {
+      double* out = raw.row(outputs[static_cast<std::size_t>(t)]) + begin;
+      for (Index i = 0; i < size; ++i) {
+        const auto leaf = static_cast<std::size_t>(leaves[i]);
+        const std::size_t first = linear_start[leaf], last = linear_start[leaf + 1];
+        double sum = first < last ? intercept[leaf] : value[leaf];
+        for (std::size_t e = first; e < last; ++e) {
+          const auto v = static_cast<double>(x(begin + i, linear_feature[e]));
+          if (!std::isfinite(v)) {
+            sum = value[leaf];
+            break;
+          }
+          sum += linear_coefficient[e] * v;
+        }
+        out[i] += sum;
+      }
+    };
+  }
+
+  /// Appends the linear leaves of a tree, the last one that has been added; room for those before that have none.
+  void add_lines(const Tree& t) {
+    if (t.linear_start.empty() && linear_start.empty()) return;
+    linear_start.resize(feature.size() - t.feature.size() + 1, linear_feature.size());
+    intercept.resize(feature.size() - t.feature.size(), 0.0);
+    if (t.linear_start.empty()) {
+      linear_start.resize(feature.size() + 1, linear_feature.size());
+      intercept.resize(feature.size(), 0.0);
+      return;
+    }
+    for (std::size_t i = 1; i < t.linear_start.size(); ++i)
+      linear_start.push_back(linear_feature.size() + static_cast<std::size_t>(t.linear_start[i]));
+    intercept.insert(intercept.end(), t.intercept.begin(), t.intercept.end());
+    linear_feature.insert(linear_feature.end(), t.linear_feature.begin(), t.linear_feature.end());
+    linear_coefficient.insert(linear_coefficient.end(), t.linear_coefficient.begin(), t.linear_coefficient.end());
+    for (const std::int32_t j : t.linear_feature) columns = std::max<Index>(columns, j + 1);
+  }
 };
 
 Forest::Forest(const std::vector<Tree>& trees, const std::vector<Index>& outputs, Index output_count)
@@ -159,6 +210,7 @@ Forest::Forest(const std::vector<Tree>& trees, const std::vector<Index>& outputs
     s.value.insert(s.value.end(), t.value.begin(), t.value.end());
     for (const std::int64_t c : t.count) s.count.push_back(static_cast<double>(c));
     s.bitsets.insert(s.bitsets.end(), t.bitsets.begin(), t.bitsets.end());
+    s.add_lines(t);
   }
   s.roots.push_back(static_cast<std::int32_t>(s.feature.size()));
 }
@@ -176,14 +228,21 @@ void Forest::predict_raw(const MatrixView<const T>& x, MatrixView<double> raw, I
   const State& s = *state_;
   require(x.cols >= s.columns, "X has fewer columns than the trees need");
   require(raw.rows == s.output_count && raw.cols == x.rows, "raw must have the shape (n_outputs, n_samples)");
-  s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), s.bitsets, s.categorical, first, last,
-                 n_threads, s.adder(raw));
+  const auto walk = [&](auto&& add) {
+    s.for_walks<T>(x.data, x.rows, x.row_stride, x.col_stride, s.packed(T{}), s.bitsets, s.categorical, first, last,
+                   n_threads, add);
+  };
+  if (s.linear_start.empty())
+    walk(s.adder(raw));
+  else
+    walk(s.linear_adder(x, raw));
 }
 
 void Forest::predict_raw(const BinnedMatrix& x, MatrixView<double> raw, Index first, Index last, int n_threads) const {
   const State& s = *state_;
   require(x.columns() >= s.columns, "X has fewer columns than the trees need");
   require(raw.rows == s.output_count && raw.cols == x.rows(), "raw must have the shape (n_outputs, n_samples)");
+  require(s.linear_start.empty(), "linear leaves need values, not bins");
   std::vector<PackedNode<std::uint8_t>> nodes = s.packed(std::uint8_t{});
   std::vector<std::uint32_t> bits = s.bitsets;
   bool categorical = s.categorical;

@@ -77,6 +77,8 @@ class BaseHistGradientBoosting(BaseEstimator):
         "random_state": ["random_state"],
         "n_jobs": [Integral, None],
         "tree_method": [StrOptions({"hist", "approx", "exact"})],
+        "linear_leaves": ["boolean"],
+        "linear_l2": [Interval(Real, 0, None, closed="left")],
         "growth": [StrOptions({"leaf", "level"})],
         "min_split_gain": [Interval(Real, 0, None, closed="left")],
         "l1_regularization": [Interval(Real, 0, None, closed="left")],
@@ -116,6 +118,8 @@ class BaseHistGradientBoosting(BaseEstimator):
     random_state: Any
     n_jobs: int | None
     tree_method: str
+    linear_leaves: bool
+    linear_l2: float
     growth: str
     min_split_gain: float
     l1_regularization: float
@@ -324,6 +328,12 @@ class BaseHistGradientBoosting(BaseEstimator):
         groups = interaction_groups(self.interaction_cst, X.shape[1])
         self._loss = loss = self._make_loss()
         loss.check_target(part.y)
+        if self.linear_leaves and loss.renews:
+            raise ValueError(
+                f"linear_leaves needs a loss whose leaves are Newton steps; loss={self.loss!r} renews them."
+            )
+        if self.linear_leaves and monotonic.any():
+            raise ValueError("Linear leaves cannot have monotonic constraints.")
 
         automatic = part.size > 10_000 or given is not None
         self.do_early_stopping_ = automatic if self.early_stopping == "auto" else bool(self.early_stopping)
@@ -344,7 +354,10 @@ class BaseHistGradientBoosting(BaseEstimator):
             with report.binning(X_validation, "validation"):
                 validation_rows = source.rows_of(validation.matrix(X_validation))
         boosting = Boosting(self, source, validation_rows, train, validation, threads)
-        boosting.start(resume)
+        former = None
+        if resume:
+            former = train.matrix(X), None if validation is None else validation.matrix(X_validation)
+        boosting.start(former)
         if self.do_early_stopping_:
             if self.scoring == "loss":
                 boosting.scores = LossScores(loss, threads)
@@ -425,6 +438,10 @@ class BaseHistGradientBoosting(BaseEstimator):
                 f"{type(self).__name__} does not support partial dependence plots with the 'recursion' "
                 "method when sample weights were given during fit time."
             )
+        if self._trees.is_linear:
+            raise NotImplementedError(
+                "Trees with linear leaves have no partial dependence by recursion: use method='brute'."
+            )
         points = np.ascontiguousarray(grid, dtype=np.float64)
         features = np.ascontiguousarray(target_features, dtype=np.int64)
         averages: npt.NDArray[np.float64] = self._trees.forest.partial_dependence(
@@ -481,6 +498,9 @@ class BaseHistGradientBoosting(BaseEstimator):
             goes left), ``bin``, ``missing_left``, ``left`` and ``right`` (-1 at leaves), ``value`` (with the
             learning rate), ``gain``, ``count`` (rows), ``cover`` (sum of Hessians), ``depth``, ``is_cat`` and
             ``bitset_index`` (-1, or the row of ``bitsets`` where bit c says that category code c goes left).
+            ``bin`` is -1 for ``tree_method`` other than 'hist'. Linear leaves: node i has the ``intercept``
+            and the elements ``linear_start[i]`` to ``linear_start[i + 1] - 1`` of ``linear_feature`` and
+            ``linear_coefficient``, all with the learning rate.
         """
         check_is_fitted(self)
         n = self._trees.n_iterations
@@ -498,7 +518,8 @@ class BaseHistGradientBoosting(BaseEstimator):
         -------
         frame : DataFrame
             One row a node, with the columns of :meth:`get_tree` and where the node belongs: ``tree``,
-            ``iteration``, ``output``, ``node``. ``categories_left`` lists category codes.
+            ``iteration``, ``output``, ``node``. ``categories_left`` lists category codes. With linear leaves
+            also ``intercept`` and ``coefficients``, a dict by feature name (None where a leaf is constant).
         """
         check_is_fitted(self)
         return self._trees.frame(self._names())

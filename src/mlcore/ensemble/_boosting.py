@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _core
 from .._callbacks import observe
 from ._early_stopping import has_stalled
 from ._parts import Part, TreeSample
@@ -45,9 +46,14 @@ class Boosting:
             n_features=model.n_features_in_,
         )
 
-    def start(self, resume: bool) -> None:
-        """The raw predictions before the first iteration of this fit."""
+    def start(self, former: tuple[Any, Any] | None) -> None:
+        """The raw predictions before the first iteration of this fit.
+
+        ``former`` is given when there are trees already: training and validation rows as they are, since bins
+        of this fit need not be those of the trees.
+        """
         model = self.model
+        resume = former is not None
         if resume:
             if model.max_iter < model.n_iter_:
                 raise ValueError(
@@ -63,22 +69,22 @@ class Boosting:
         else:
             model._baseline = self.loss.baseline(self.train.y, self.train.weights)
             model._trees = TreeList(self.n_outputs)
-        self.raw = self._raw_of(self.source.rows, self.train)
+        self.raw = self._raw_of(None if former is None else former[0], self.train)
         if not np.isfinite(model._baseline).all():
             raise ValueError("The targets are too large: their mean overflows. Scale y.")
         self.raw_validation = None
-        if self.validation is not None and self.validation_rows is not None:
-            self.raw_validation = self._raw_of(self.validation_rows, self.validation)
+        if self.validation is not None:
+            self.raw_validation = self._raw_of(None if former is None else former[1], self.validation)
         self.gradients = np.empty((self.n_outputs, self.train.size), dtype=np.float32)
         constant = self.loss.has_constant_hessian(self.train.weights) and not self.sample.needs_hessians
         shape = (1, 1) if constant else self.gradients.shape
         self.hessians = np.ones(shape, dtype=np.float32)
 
-    def _raw_of(self, rows: Rows, part: Part) -> npt.NDArray[np.float64]:
-        trees = self.model._trees
+    def _raw_of(self, X: Any, part: Part) -> npt.NDArray[np.float64]:
         raw: npt.NDArray[np.float64] = self.model._baseline_of(part.size)
-        if len(trees):
-            rows.add_all(trees, raw, self.threads)
+        if X is not None:
+            trees = self.model._trees
+            trees.add_to(raw, X, 0, trees.n_iterations, self.threads)
         return raw
 
     def run(self, report: Any, resume: bool) -> None:
@@ -117,8 +123,12 @@ class Boosting:
                 self.gradients[k], hessians, rows, self.sample.columns(iteration, k),
                 self.sample.seed_of(iteration, k),
             )  # fmt: skip
+            if not self.source.has_bins:
+                tree["bin"][:] = -1
             renewed = self._renewed(grower, k, tree)
-            if rows is None:
+            if self.model.linear_leaves:
+                self._add_lines(grower, k, hessians, tree)
+            if rows is None and "intercept" not in tree:
                 grower.update_raw(self.raw[k], renewed)
             else:  # the grower knows the leaves of the rows it has seen, and all rows move
                 self.source.rows.add_one(tree, self.raw[k], self.threads)
@@ -126,6 +136,30 @@ class Boosting:
                 self.validation_rows.add_one(tree, self.raw_validation[k], self.threads)
             new.append(tree)
         trees.extend(new)  # all or none: Ctrl-C finds whole iterations
+
+    def _add_lines(
+        self, grower: Any, k: int, hessians: npt.NDArray[np.float32], tree: dict[str, Any]
+    ) -> None:
+        """Linear functions in the leaves of a tree that has a split."""
+        if tree["feature"].size == 1:
+            return
+        model = self.model
+        nodes, offsets, rows = grower.leaf_rows()
+        lines = _core.tree.linear_leaves(
+            self.source.X,
+            tree,
+            nodes,
+            offsets,
+            rows,
+            self.gradients[k],
+            hessians,
+            ridge=float(model.linear_l2),
+            l2=float(model.l2_regularization),
+            l1=float(model.l1_regularization),
+            learning_rate=float(model.learning_rate),
+            n_threads=self.threads,
+        )
+        tree.update(lines)
 
     def _renewed(self, grower: Any, k: int, tree: dict[str, Any]) -> npt.NDArray[np.float64] | None:
         """Exact leaf values in place of the Newton steps, where the loss wants them; put into the tree."""

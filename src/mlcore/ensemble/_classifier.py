@@ -13,18 +13,19 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._callbacks import Callback
+from .._shared_docs import shared_docs
 from ._base import BaseHistGradientBoosting
-from ._docs import with_shared_parameters
+from ._docs import BLOCKS
 from ._losses import Loss, NativeLoss, resolve_custom
 
 __all__ = ["HistGradientBoostingClassifier"]
 
 
-@with_shared_parameters
+@shared_docs(BLOCKS)
 class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
     r"""Gradient boosted classification trees on histograms.
 
-    {objective}
+    <<objective>>
 
     Parameters
     ----------
@@ -32,17 +33,17 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         'log_loss': for two classes :math:`p = 1/(1 + e^{-f})`, with :math:`g = p - y, h = p (1 - p)`; for
         more classes one tree each and the softmax of their sums. Or derivatives of your own, see
         :class:`HistGradientBoostingRegressor`; probabilities are formed in the same way.
-    {tree_parameters}
+    <<tree parameters>>
     class_weight : dict, 'balanced' or None, default=None
         Weights of the classes, multiplied with ``sample_weight``. 'balanced': inversely proportional to their
         numbers of rows.
-    {own_parameters}
+    <<own parameters>>
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
-    {shared_attributes}
+    <<shared attributes>>
 
     See Also
     --------
@@ -51,7 +52,7 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
 
     References
     ----------
-    {references}
+    <<references>>
 
     Examples
     --------
@@ -97,6 +98,8 @@ class HistGradientBoostingClassifier(ClassifierMixin, BaseHistGradientBoosting):
         class_weight: Any = None,
         n_jobs: int | None = None,
         tree_method: str = "hist",
+        linear_leaves: bool = False,
+        linear_l2: float = 0.1,
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

@@ -201,6 +201,7 @@ class LambdaLoss:
     """What the boosting loop asks of a loss; its mean is 1 - the measure."""
 
     n_outputs = 1
+    renews = False
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure

@@ -63,6 +63,10 @@ class Loss(Protocol):
     #: Trees of an iteration.
     n_outputs: int
 
+    @property
+    def renews(self) -> bool:
+        """Whether leaves are renewed."""
+
     def check_target(self, y: Floats) -> None:
         """ValueError for targets that the loss is not defined for."""
 
@@ -100,6 +104,10 @@ class NativeLoss:
 
     def __init__(self, name: str, parameter: float = 0.0, n_outputs: int = 1) -> None:
         self.name, self.parameter, self.n_outputs = name, float(parameter), n_outputs
+
+    @property
+    def renews(self) -> bool:
+        return self.name in _RENEWAL
 
     def check_target(self, y: Floats) -> None:
         if self.name == "gamma" and not (y > 0).all():
@@ -143,7 +151,7 @@ class NativeLoss:
         return float(_core.ensemble.loss(self.name, self.parameter, part.y, raw, part.weights, threads))
 
     def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
-        if self.name not in _RENEWAL:
+        if not self.renews:
             return None
         level = 0.5 if self.name == "absolute_error" else self.parameter
         values: Floats = grower.renew_leaves(_RENEWAL[self.name], part.y, raw, part.weights, level)
@@ -178,6 +186,8 @@ class MultiQuantileLoss:
     pinball losses (V. Chernozhukov, I. Fernandez-Val, A. Galichon, "Quantile and probability curves without
     crossing", Econometrica 78, 2010).
     """
+
+    renews = True
 
     def __init__(self, levels: list[float]) -> None:
         self.levels = levels
@@ -218,6 +228,7 @@ class CompiledLoss:
     float *gradient, float *hessian, int64_t n)``, called over blocks of rows from several threads."""
 
     n_outputs = 1
+    renews = False
 
     def __init__(self, address: int, given: Any) -> None:
         self.address = address
@@ -261,6 +272,13 @@ class CustomLoss:
 
     def __init__(self, given: Any, n_outputs: int = 1) -> None:
         self.given, self.n_outputs = given, n_outputs
+
+    @property
+    def renews(self) -> bool:
+        if getattr(self.given, "renew_leaf", None) is not None:
+            return True
+        has_location = getattr(self.given, "fit_intercept_only", None) is not None
+        return has_location and not getattr(self.given, "differentiable", True)
 
     def check_target(self, y: Floats) -> None:
         in_range = getattr(self.given, "in_y_true_range", None)
@@ -306,11 +324,11 @@ class CustomLoss:
         return float(values.sum() / (part.size if part.weights is None else part.weights.sum()))
 
     def renewed(self, grower: Any, k: int, part: Part, raw: Floats, learning_rate: float) -> Floats | None:
+        if not self.renews:
+            return None
         renew = getattr(self.given, "renew_leaf", None)
         if renew is None:
-            first = getattr(self.given, "fit_intercept_only", None)
-            if first is None or getattr(self.given, "differentiable", True):
-                return None
+            first = self.given.fit_intercept_only
 
             def renew(y_true: Floats, raw_prediction: Floats, sample_weight: Weights) -> Any:
                 return first(y_true=y_true - raw_prediction, sample_weight=sample_weight)

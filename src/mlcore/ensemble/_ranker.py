@@ -14,8 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from .._callbacks import Callback
+from .._shared_docs import shared_docs
 from ._base import BaseHistGradientBoosting
-from ._docs import with_shared_parameters
+from ._docs import BLOCKS
 from ._lambda_loss import AveragePrecision, LambdaLoss, Measure, Ndcg, mean_measure
 from ._losses import Loss, resolve_custom
 from ._parts import Part
@@ -23,14 +24,14 @@ from ._parts import Part
 __all__ = ["HistGradientBoostingRanker"]
 
 
-@with_shared_parameters
+@shared_docs(BLOCKS)
 class HistGradientBoostingRanker(BaseHistGradientBoosting):
     r"""Gradient boosted trees that put the rows of a query into order: LambdaMART.
 
     The gradients are those of pairs of rows with different grades, each weighted with the change of NDCG,
     or of the average precision, if the two swapped places [4]_.
 
-    {objective}
+    <<objective>>
 
     Parameters
     ----------
@@ -39,12 +40,12 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
         above 0 are alike. Or derivatives of your own, see :class:`HistGradientBoostingRegressor`.
     ndcg_at : int or None, default=None
         Positions that count in NDCG; None for all. MAP takes all.
-    {tree_parameters}
-    {own_parameters}
+    <<tree parameters>>
+    <<own parameters>>
 
     Attributes
     ----------
-    {shared_attributes}
+    <<shared attributes>>
 
     See Also
     --------
@@ -57,7 +58,7 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
 
     References
     ----------
-    {references}
+    <<references>>
     .. [4] C. Burges, "From RankNet to LambdaRank to LambdaMART: an overview", MSR-TR-2010-82.
 
     Examples
@@ -110,6 +111,8 @@ class HistGradientBoostingRanker(BaseHistGradientBoosting):
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         tree_method: str = "hist",
+        linear_leaves: bool = False,
+        linear_l2: float = 0.1,
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

@@ -12,8 +12,9 @@ from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._callbacks import Callback
+from .._shared_docs import shared_docs
 from ._base import BaseHistGradientBoosting
-from ._docs import with_shared_parameters
+from ._docs import BLOCKS
 from ._losses import Loss, MultiQuantileLoss, NativeLoss, resolve_custom
 
 __all__ = ["HistGradientBoostingRegressor"]
@@ -31,11 +32,11 @@ LOSSES = (
 )
 
 
-@with_shared_parameters
+@shared_docs(BLOCKS)
 class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
     r"""Gradient boosted regression trees on histograms.
 
-    {objective}
+    <<objective>>
 
     Parameters
     ----------
@@ -56,16 +57,16 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
           const double *weight, float *gradient, float *hessian, int64_t n)``, where ``weight`` may be null.
     quantile : float, list of float or None, default=None
         Level of 'quantile' and 'expectile'; list of levels of 'multi_quantile'. Between 0 and 1.
-    {tree_parameters}
+    <<tree parameters>>
     delta : float, default=1.0
         Where Huber's loss turns linear, in units of y.
     tweedie_power : float, default=1.5
         Power of the variance function, between 1 (Poisson) and 2 (gamma).
-    {own_parameters}
+    <<own parameters>>
 
     Attributes
     ----------
-    {shared_attributes}
+    <<shared attributes>>
 
     See Also
     --------
@@ -74,7 +75,7 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
 
     References
     ----------
-    {references}
+    <<references>>
 
     Examples
     --------
@@ -127,6 +128,8 @@ class HistGradientBoostingRegressor(RegressorMixin, BaseHistGradientBoosting):
         tweedie_power: float = 1.5,
         n_jobs: int | None = None,
         tree_method: str = "hist",
+        linear_leaves: bool = False,
+        linear_l2: float = 0.1,
         growth: str = "leaf",
         min_split_gain: float = 0.0,
         l1_regularization: float = 0.0,

@@ -15,9 +15,11 @@ __all__ = ["model_from_json", "model_to_json"]
 
 FORMAT = "mlcore.hist_gradient_boosting"
 #: Raised when a reader of the old version would misread the new files.
-VERSION = 2
-#: What a reader of version 1 understands: everything but groups of categories.
-_WITHOUT_GROUPS = 1
+VERSION = 3
+#: What a reader of version 1 does not understand: groups of categories.
+_WITH_GROUPS = 2
+#: What a reader of version 2 does not understand: linear leaves.
+_WITH_LINES = 3
 
 _M = TypeVar("_M")
 
@@ -58,7 +60,7 @@ def model_to_json(model: Any) -> dict[str, Any]:
             parameters.pop(not_data, None)
     saved: dict[str, Any] = {
         "format": FORMAT,
-        "version": _WITHOUT_GROUPS,
+        "version": _WITH_LINES if model._trees.is_linear else 1,
         "written_by": f"mlcore {__version__}",
         "class": type(model).__name__,
         "parameters": {name: _parameter(name, value) for name, value in parameters.items()},
@@ -78,7 +80,7 @@ def model_to_json(model: Any) -> dict[str, Any]:
         saved["is_categorical"] = model.is_categorical_.tolist()
         saved["categories"] = [_values(found) for found in model._codes.categories]
         if any(groups is not None for groups in model._codes.groups):
-            saved["version"] = VERSION
+            saved["version"] = max(saved["version"], _WITH_GROUPS)
             saved["groups"] = [None if g is None else g.tolist() for g in model._codes.groups]
     return saved
 

@@ -6,6 +6,7 @@ A tree is a dict of arrays with one element a node, in pre-order: the left child
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -35,6 +36,13 @@ NODE_FIELDS: dict[str, str] = {
     "is_cat": "u1",
     "bitset_index": "i4",
 }
+#: More arrays of a tree with linear leaves.
+LINEAR_FIELDS: dict[str, str] = {
+    "linear_start": "i4",
+    "linear_feature": "i4",
+    "linear_coefficient": "f8",
+    "intercept": "f8",
+}
 # The native forms, with the number of trees they hold. They are no part of a model: a prediction must not
 # change it, and pickles hold arrays only.
 _forests: WeakKeyDictionary[TreeList, tuple[int, Any]] = WeakKeyDictionary()
@@ -63,6 +71,11 @@ class TreeList:
     @property
     def n_iterations(self) -> int:
         return len(self.trees) // self.n_outputs
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether any leaf is a linear function."""
+        return any("linear_start" in tree for tree in self.trees)
 
     def outputs(self) -> npt.NDArray[np.int32]:
         """The output of each tree."""
@@ -106,15 +119,7 @@ class TreeList:
         if made is None or made[0] != len(self.trees):
             features = np.concatenate([tree["feature"] for tree in self.trees] or [np.zeros(1, np.int32)])
             used = np.unique(np.maximum(features, 0)).astype(np.intp)
-            trees = [
-                {
-                    **tree,
-                    "feature": np.where(
-                        tree["feature"] < 0, -1, np.searchsorted(used, tree["feature"])
-                    ).astype(np.int32),
-                }
-                for tree in self.trees
-            ]
+            trees = [_renumbered(tree, used) for tree in self.trees]
             made = (len(trees), used, _core.tree.Forest(trees, self.outputs(), self.n_outputs))
             _compact_forests[self] = made
         return made[1], made[2]
@@ -168,6 +173,10 @@ class TreeList:
                 "value": arrays["value"],
             }
         )
+        if self.is_linear:
+            lines = [line for tree in self.trees for line in _lines(tree, names)]
+            frame["intercept"] = [line[0] for line in lines]
+            frame["coefficients"] = [line[1] for line in lines]
         return frame
 
     def _left_categories(self) -> list[tuple[int, ...] | None]:
@@ -187,7 +196,7 @@ class TreeList:
         return [
             {
                 name: [_number(value) for value in tree[name].tolist()]
-                for name in (*NODE_FIELDS, "bitsets")
+                for name in (*NODE_FIELDS, "bitsets", *LINEAR_FIELDS)
                 if name in tree
             }
             for tree in self.trees
@@ -199,8 +208,32 @@ class TreeList:
         for one in saved:
             tree: Tree = {name: np.array(one[name], dtype=dtype) for name, dtype in NODE_FIELDS.items()}
             tree["bitsets"] = np.array(one["bitsets"], dtype=np.uint32).reshape(-1, 8)
+            if "linear_start" in one:
+                tree |= {name: np.array(one[name], dtype=dtype) for name, dtype in LINEAR_FIELDS.items()}
             trees.append(tree)
         return cls(n_outputs, trees)
+
+
+def _lines(tree: Tree, names: Sequence[str]) -> list[tuple[float, dict[str, float] | None]]:
+    """Intercept and coefficients of each node; NaN and None where there is no linear function."""
+    found: list[tuple[float, dict[str, float] | None]] = []
+    start = tree.get("linear_start", np.zeros(tree["feature"].size + 1, np.int32))
+    for node, (first, last) in enumerate(pairwise(start)):
+        if first == last:
+            found.append((np.nan, None))
+            continue
+        terms = zip(tree["linear_feature"][first:last], tree["linear_coefficient"][first:last])
+        found.append((float(tree["intercept"][node]), {names[j]: float(c) for j, c in terms}))
+    return found
+
+
+def _renumbered(tree: Tree, used: npt.NDArray[np.intp]) -> Tree:
+    """The tree with features counted among the ones in use."""
+    inner = tree["feature"] >= 0
+    changed = {"feature": np.where(inner, np.searchsorted(used, tree["feature"]), -1).astype(np.int32)}
+    if "linear_feature" in tree:
+        changed["linear_feature"] = np.searchsorted(used, tree["linear_feature"]).astype(np.int32)
+    return {**tree, **changed}
 
 
 def _number(value: Any) -> Any:
@@ -229,6 +262,7 @@ def _places(tree: Tree) -> npt.NDArray[np.float64]:
 
 def draw_tree(tree: Tree, names: Sequence[str], axes: Any, precision: int) -> None:
     """Boxes and lines of one tree on matplotlib axes."""
+    lines = _lines(tree, names)
     x, y = _places(tree), -tree["depth"].astype(float)
     for node in range(x.size):
         inner = tree["feature"][node] >= 0
@@ -244,7 +278,12 @@ def draw_tree(tree: Tree, names: Sequence[str], axes: Any, precision: int) -> No
                 rule = f"{name} <= {tree['threshold'][node]:.{precision}g}"
             text = f"{rule}\ngain {tree['gain'][node]:.{precision}g}\nrows {tree['count'][node]}"
         else:
-            text = f"{tree['value'][node]:.{precision}g}\nrows {tree['count'][node]}"
+            intercept, coefficients = lines[node]
+            text = f"{tree['value'][node]:.{precision}g}"
+            if coefficients is not None:
+                terms = "".join(f"\n{c:+.{precision}g} {name}" for name, c in coefficients.items())
+                text = f"{intercept:.{precision}g}{terms}"
+            text += f"\nrows {tree['count'][node]}"
         colour = "#dbe9f6" if inner else "#e5f5e0"
         box = {"boxstyle": "round", "fc": colour, "ec": "0.5"}
         axes.text(x[node], y[node], text, ha="center", va="center", fontsize=7, bbox=box, zorder=2)

@@ -25,9 +25,6 @@ Floats = npt.NDArray[np.float64]
 class Rows(Protocol):
     """Rows of data that trees are evaluated on."""
 
-    def add_all(self, trees: TreeList, raw: Floats, threads: int) -> None:
-        """Add all trees to raw, of shape (n_outputs, n_rows)."""
-
     def add_one(self, tree: Tree, raw: Floats, threads: int) -> None:
         """Add one tree to raw, of shape (n_rows,)."""
 
@@ -37,9 +34,6 @@ class BinnedRows:
 
     def __init__(self, binned: Any) -> None:
         self.binned = binned
-
-    def add_all(self, trees: TreeList, raw: Floats, threads: int) -> None:
-        trees.forest.predict_raw_binned(self.binned, raw, 0, len(trees), threads)
 
     def add_one(self, tree: Tree, raw: Floats, threads: int) -> None:
         _core.tree.add_tree(tree, self.binned, raw, threads)
@@ -51,9 +45,6 @@ class PlainRows:
     def __init__(self, X: Any) -> None:
         self.X = X
 
-    def add_all(self, trees: TreeList, raw: Floats, threads: int) -> None:
-        trees.add_to(raw, self.X, 0, trees.n_iterations, threads)
-
     def add_one(self, tree: Tree, raw: Floats, threads: int) -> None:
         TreeList(1, [tree]).add_to(raw[np.newaxis], self.X, 0, 1, threads)
 
@@ -62,6 +53,10 @@ class Source(Protocol):
     """See the module."""
 
     rows: Rows
+    #: Whether the bins of the trees mean the same for all of them.
+    has_bins: bool
+    #: The training rows as an array, where linear leaves are wanted.
+    X: Any
 
     def rows_of(self, X: Any) -> Rows:
         """Other rows in the same form."""
@@ -72,6 +67,8 @@ class Source(Protocol):
 
 class _Histogram:
     """Bins of equal numbers of rows, made once."""
+
+    has_bins = True
 
     def __init__(self, model: Any, X: Any, train: Part, options: dict[str, Any], threads: int) -> None:
         self._threads = threads
@@ -90,11 +87,16 @@ class _Histogram:
                 of_all = np.zeros(X.shape[0])
                 of_all[rows] = weights
             self._thresholds = _core.tree.find_bins(X, of_all, rows, max_bins, _mask(model), threads)
-        binned = binned_matrix(train.matrix(X), self._thresholds, self._counts, threads, bundle)
-        self.rows: Rows = BinnedRows(binned)
+        mine = train.matrix(X)
+        binned = binned_matrix(mine, self._thresholds, self._counts, threads, bundle)
+        self._linear = bool(model.linear_leaves)
+        self.X: Any = _array_of(mine) if self._linear else None
+        self.rows: Rows = PlainRows(mine) if self._linear else BinnedRows(binned)
         self._grower = _core.tree.Grower(binned, **options)
 
     def rows_of(self, X: Any) -> Rows:
+        if self._linear:
+            return PlainRows(X)
         return BinnedRows(binned_matrix(X, self._thresholds, self._counts, self._threads))
 
     def grower(self, hessians: Any, sample: Any) -> Any:
@@ -104,10 +106,12 @@ class _Histogram:
 class _Unbinned:
     """What the other methods share: the training rows as an array of floats."""
 
+    has_bins = False
+
     def __init__(self, model: Any, X: Any, train: Part, options: dict[str, Any], threads: int) -> None:
         X = train.matrix(X)
         self.rows: Rows = PlainRows(X)
-        self._X = X.dense() if isinstance(X, SparseColumns) else X
+        self.X: Any = _array_of(X)
         self._counts = None if model._codes is None else model._codes.counts()
         self._options, self._threads = options, threads
 
@@ -120,7 +124,7 @@ class _Exact(_Unbinned):
 
     def __init__(self, model: Any, X: Any, train: Part, options: dict[str, Any], threads: int) -> None:
         super().__init__(model, X, train, options, threads)
-        matrix = _core.tree.SortedMatrix(self._X, self._counts, threads)
+        matrix = _core.tree.SortedMatrix(self.X, self._counts, threads)
         self._grower = _core.tree.ExactGrower(matrix, **options)
 
     def grower(self, hessians: Any, sample: Any) -> Any:
@@ -141,12 +145,16 @@ class _Sketched(_Unbinned):
         if not (constant and self._constant):
             self._grower = None  # its bins first: they are as large as the new ones
             thresholds = _core.tree.sketch_bins(
-                self._X, hessians, sample, self._max_bins, self._mask, self._threads
+                self.X, hessians, sample, self._max_bins, self._mask, self._threads
             )
-            binned = _core.tree.BinnedMatrix(self._X, thresholds, self._counts, self._threads)
+            binned = _core.tree.BinnedMatrix(self.X, thresholds, self._counts, self._threads)
             self._grower = _core.tree.Grower(binned, **self._options)
             self._constant = constant
         return self._grower
+
+
+def _array_of(X: Any) -> Any:
+    return X.dense() if isinstance(X, SparseColumns) else X
 
 
 def _mask(model: Any) -> npt.NDArray[np.uint8] | None:

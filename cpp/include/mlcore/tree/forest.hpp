@@ -25,6 +25,7 @@ class Forest {
   /// raw (outputs x n, row-major): raw[k] += trees first .. last - 1 of output k, in this order.
   template <class T>
   void predict_raw(const MatrixView<const T>& x, MatrixView<double> raw, Index first, Index last, int n_threads) const;
+  /// Not for trees with linear leaves.
   void predict_raw(const BinnedMatrix& x, MatrixView<double> raw, Index first, Index last, int n_threads) const;
   /// leaves (n x (last - first)): node numbers.
   template <class T>

@@ -51,6 +51,10 @@ struct Tree {
   std::vector<std::uint8_t> is_categorical;
   std::vector<std::int32_t> bitset_index;  ///< -1: not categorical
   std::vector<std::uint32_t> bitsets;      ///< 8 words each; bit c set: code c goes left
+  /// Linear leaves (linear_leaves.hpp); empty: none. Node i adds intercept[i] + sum of coefficient * x[feature] over
+  /// linear_start[i] .. linear_start[i + 1] - 1 if that is not empty and all these x are finite, else value[i].
+  std::vector<std::int32_t> linear_start, linear_feature;
+  std::vector<double> linear_coefficient, intercept;
 
   Index nodes() const noexcept { return static_cast<Index>(feature.size()); }
 };
