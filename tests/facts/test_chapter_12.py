@@ -5,6 +5,7 @@ Item 12.19 (SHAP) has no public name yet. Timings (12.23) are measured by the be
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.tree import DecisionTreeRegressor
 
@@ -76,6 +77,29 @@ def test_11_24_the_same_model_for_one_and_many_threads():
     X, y = make_classification(5000, random_state=0)
     one, many = (HistGradientBoostingClassifier(max_iter=10, n_jobs=n).fit(X, y) for n in (1, 7))
     np.testing.assert_array_equal(one.decision_function(X), many.decision_function(X))
+
+
+def test_12_01_gains_add_up_to_the_fall_of_the_regularised_objective():
+    """sum (g f + h f^2 / 2) + gamma T + lambda/2 sum w^2 + alpha sum |w|, of one leaf and of the tree."""
+    X, y = wave()
+    y = (y > 0.2).astype(float)
+    l2, l1, gamma = 0.7, 0.3, 0.05
+    model = HistGradientBoostingClassifier(
+        tree_method="exact", max_iter=1, learning_rate=1.0, min_samples_leaf=2, max_leaf_nodes=9,
+        l2_regularization=l2, l1_regularization=l1, min_split_gain=gamma,
+    ).fit(X, y)  # fmt: skip
+    tree = model.get_tree(0)
+    p = y.mean()
+    g, h = p - y, np.full(y.size, p * (1 - p))
+
+    def objective(f, w):
+        return (g * f + h * f**2 / 2).sum() + gamma * w.size + l2 / 2 * (w**2).sum() + l1 * abs(w).sum()
+
+    leaves = tree["feature"] < 0
+    root = np.array([leaf_weight(g.sum(), h.sum(), l2_regularization=l2, l1_regularization=l1)])
+    of_tree = objective(model.decision_function(X) - np.log(p / (1 - p)), tree["value"][leaves])
+    assert leaves.sum() > 3
+    assert tree["gain"].sum() == pytest.approx(objective(root, root) - of_tree, rel=1e-5)
 
 
 def test_12_02_second_order_step():
@@ -212,11 +236,65 @@ def test_12_10_parents_are_the_sums_of_their_children():
     assert model.get_tree(0)["cover"][0] == pytest.approx(weights.sum(), rel=1e-5)
 
 
+def test_12_11_leaf_wise_growth_has_the_lower_loss_with_equal_leaves():
+    X, y = load_diabetes(return_X_y=True)
+    losses, depths = {}, {}
+    for growth in ("leaf", "level"):
+        model = HistGradientBoostingRegressor(
+            growth=growth, max_iter=1, max_leaf_nodes=12, min_samples_leaf=5
+        )
+        losses[growth] = ((model.fit(X, y).predict(X) - y) ** 2).mean()
+        tree = model.get_tree(0)
+        assert (tree["feature"] < 0).sum() == 12
+        depths[growth] = tree["depth"].max()
+    assert losses["leaf"] <= losses["level"]
+    assert depths["leaf"] >= depths["level"] == 4
+
+
+def test_12_12_level_wise_growth_is_balanced():
+    X, y = load_diabetes(return_X_y=True)
+    model = HistGradientBoostingRegressor(growth="level", max_iter=1, max_leaf_nodes=8, min_samples_leaf=5)
+    tree = model.fit(X, y).get_tree(0)
+    np.testing.assert_array_equal(tree["depth"][tree["feature"] < 0], np.full(8, 3))
+
+
 def test_12_13_goss_touches_thirty_percent():
     X, y = make_classification(1000, random_state=0)
     model = HistGradientBoostingClassifier(sampling="goss", max_iter=3, random_state=0).fit(X, y)
     for i in range(3):
         assert model.get_tree(i)["count"][0] == 300
+
+
+def test_12_13_goss_keeps_the_sum_unbiased():
+    """Weights (1 - a) / b on a share b of all rows: the mean over many draws is the sum itself."""
+    from mlcore import _core
+
+    values = np.random.default_rng(11).normal(0.5, 1.0, 1500).astype(np.float32)
+    sums = []
+    for seed in range(600):
+        g, h = values[None].copy(), np.ones((1, 1500), np.float32)
+        rows = _core.ensemble.goss(g, h, 0.2, 0.1, seed, 1)
+        assert rows.size == 450
+        sums.append(g[0, rows].sum(dtype=np.float64))
+    # Five standard errors of the mean.
+    assert abs(np.mean(sums) - values.sum(dtype=np.float64)) < 5 * np.std(sums) / np.sqrt(600)
+
+
+def test_12_14_shares_of_rows_and_columns():
+    X, y = make_classification(1000, n_features=20, random_state=0)
+    model = HistGradientBoostingClassifier(
+        sampling="uniform", subsample=0.3, colsample_bytree=0.2, max_iter=5, random_state=0
+    ).fit(X, y)
+    for i in range(5):
+        tree = model.get_tree(i)
+        assert tree["count"][0] == 300
+        assert len(set(tree["feature"][tree["feature"] >= 0])) <= 4
+    by_level = HistGradientBoostingClassifier(colsample_bylevel=0.05, max_iter=5, random_state=0).fit(X, y)
+    for i in range(5):
+        tree = by_level.get_tree(i)
+        for depth in range(tree["depth"].max()):
+            here = (tree["depth"] == depth) & (tree["feature"] >= 0)
+            assert len(set(tree["feature"][here])) <= 1
 
 
 def test_12_15_a_one_hot_block_is_one_bundle_with_the_same_tree():
@@ -230,6 +308,18 @@ def test_12_15_a_one_hot_block_is_one_bundle_with_the_same_tree():
     apart = HistGradientBoostingRegressor(**options).fit(X, y).predict(X)
     together = HistGradientBoostingRegressor(**options).fit(bundled, y).predict(bundled)
     np.testing.assert_allclose(together, apart, atol=1e-4)
+
+
+def test_12_15_trees_with_and_without_bundles_are_identical():
+    rng = np.random.default_rng(1)
+    X = sp.csr_array(np.eye(12)[rng.integers(12, size=1000)])
+    y = X @ rng.normal(size=12) + rng.normal(size=1000)
+    together, apart = (
+        HistGradientBoostingRegressor(max_iter=10, bundle_features=bundle).fit(X, y).trees_to_frame()
+        for bundle in (True, False)
+    )
+    assert len(together) > 100
+    assert together.drop(columns="categories_left").equals(apart.drop(columns="categories_left"))
 
 
 def test_12_16_categorical_split_equals_the_best_subset():
@@ -278,6 +368,21 @@ def test_12_20_early_stopping():
     assert model.n_iter_ < 100
     assert model.validation_score_.size == model.n_iter_ + 1
     assert model.validation_score_[-6:].argmax() == 0
+
+
+def test_12_21_constraints():
+    X, y = load_diabetes(return_X_y=True)
+    pairs = [{0, 1, 2}, {3, 4, 5, 6, 7, 8, 9}]
+    model = HistGradientBoostingRegressor(
+        monotonic_cst=[0, 0, 1] + [0] * 7, interaction_cst=pairs, max_iter=30
+    ).fit(X, y)
+    rising = np.repeat(X[:50], 30, axis=0)
+    rising[:, 2] = np.tile(np.linspace(X[:, 2].min(), X[:, 2].max(), 30), 50)
+    assert (np.diff(model.predict(rising).reshape(50, 30), axis=1) >= 0).all()
+    for i in range(30):
+        used = model.get_tree(i)["feature"]
+        root_group = next(group for group in pairs if used[0] in group)
+        assert set(used[used >= 0].tolist()) <= root_group
 
 
 def test_12_22_residuals_of_the_boosting_iterations():
