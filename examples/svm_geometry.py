@@ -22,7 +22,9 @@ COLOURS = np.array(["#4063d8", "#cb3c33"])
 
 
 def save(figure, name):
-    figure.savefig(folder / f"svm_{name}.svg", metadata={"Date": None})
+    """As PNG, or, for the user guide, as what MLCORE_EXAMPLES_SUFFIX says: .svg."""
+    file = (folder / name).with_suffix(os.environ.get("MLCORE_EXAMPLES_SUFFIX", ".png"))
+    figure.savefig(file, dpi=110, metadata={"Date": None} if file.suffix == ".svg" else None)
 
 
 def draw(axis, model, X, y, title):
@@ -54,7 +56,7 @@ print(
 figure, axis = plt.subplots(figsize=(4.2, 4), layout="constrained")
 draw(axis, model, X, y, f"margin {width:.3f}")
 axis.set_aspect("equal")
-save(figure, "margin")
+save(figure, "svm_margin.png")
 
 # C is the price of points inside the margin.
 rng = np.random.default_rng(3)
@@ -66,7 +68,7 @@ for axis, C in zip(axes, (0.05, 1, 50)):
     width = 2 / np.linalg.norm(model.coef_)
     print(f"C = {C:g}: {len(model.support_)} support vectors, distance of the margins {width:.2f}")
     draw(axis, model, X, y, f"C = {C:g}: {len(model.support_)} support vectors")
-save(figure, "price")
+save(figure, "svm_price.png")
 
 # The bandwidth of the RBF kernel.
 X, y = make_moons(200, noise=0.22, random_state=4)
@@ -75,7 +77,7 @@ for axis, gamma in zip(axes, (0.3, 2, 20)):
     model = SVC(C=10, gamma=gamma, tol=1e-6).fit(X, y)
     print(f"gamma = {gamma:g}: {len(model.support_)} support vectors, {model.score(X, y):.3f} right")
     draw(axis, model, X, y, f"γ = {gamma:g}: {len(model.support_)} support vectors")
-save(figure, "bandwidth")
+save(figure, "svm_bandwidth.png")
 
 # One step of SMO: along a line with y_1 alpha_1 + y_2 alpha_2 constant, to the best point inside the box.
 step = smo_step([0.5, 1.5], [1, -1], 0.25 * np.eye(2), C=4, pair=(0, 1))
@@ -89,4 +91,4 @@ for (name, point), marker in zip(points.items(), "oxs"):
     axis.plot(*point, marker, color=COLOURS[1], label=f"{name} ({point[0]:g}, {point[1]:g})")
 axis.set(xlim=(-0.5, 5), ylim=(-0.5, 5), xlabel="α₁", ylabel="α₂", aspect="equal", title="a step in the box")
 axis.legend(loc="lower right", fontsize=8)
-save(figure, "box")
+save(figure, "svm_box.png")

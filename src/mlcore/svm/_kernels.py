@@ -138,6 +138,12 @@ class ConstantKernel(Kernel):
     ----------
     value : float, default=1.0
         c.
+
+    Examples
+    --------
+    >>> from mlcore.svm import ConstantKernel
+    >>> ConstantKernel(2.0)([[0.0], [1.0]]).tolist()
+    [[2.0, 2.0], [2.0, 2.0]]
     """
 
     value: float = 1.0
@@ -152,7 +158,14 @@ class ConstantKernel(Kernel):
 
 @dataclass(frozen=True)
 class LinearKernel(Kernel):
-    r"""Inner products :math:`x \cdot z`."""
+    r"""Inner products :math:`x \cdot z`.
+
+    Examples
+    --------
+    >>> from mlcore.svm import LinearKernel
+    >>> LinearKernel()([1.0, 2.0], [3.0, 4.0])
+    11.0
+    """
 
     def _gram(self, X: Any, Y: Any) -> npt.NDArray[np.float64]:
         return _products(X, Y)
@@ -170,6 +183,12 @@ class PolynomialKernel(Kernel):
         Factor of the inner product.
     coef0 : float, default=0.0
         r.
+
+    Examples
+    --------
+    >>> from mlcore.svm import PolynomialKernel
+    >>> PolynomialKernel(2, coef0=1.0)([1.0, 2.0], [3.0, 4.0])
+    144.0
     """
 
     degree: int = 3
@@ -189,6 +208,12 @@ class RBFKernel(Kernel):
     ----------
     gamma : float, default=1.0
         One over twice the squared width.
+
+    Examples
+    --------
+    >>> from mlcore.svm import RBFKernel
+    >>> RBFKernel(0.5)([[0.0], [2.0]]).round(3).tolist()
+    [[1.0, 0.135], [0.135, 1.0]]
     """
 
     gamma: float = 1.0
@@ -211,6 +236,12 @@ class SigmoidKernel(Kernel):
         Factor of the inner product.
     coef0 : float, default=0.0
         r.
+
+    Examples
+    --------
+    >>> from mlcore.svm import SigmoidKernel
+    >>> round(SigmoidKernel(0.1)([1.0, 2.0], [3.0, 4.0]), 3)
+    0.8
     """
 
     gamma: float = 1.0

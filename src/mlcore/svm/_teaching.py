@@ -21,6 +21,12 @@ class Margins(NamedTuple):
         :math:`y_i (w \\cdot x_i + b)`: changes with the length of w.
     geometric : ndarray of shape (n_samples,)
         The same divided by :math:`\\lVert w \\rVert`: signed distances from the plane.
+
+    Examples
+    --------
+    >>> from mlcore.svm import margins
+    >>> margins([3, 4], -1, [[1, 1]], [1]).geometric.tolist()
+    [1.2]
     """
 
     functional: npt.NDArray[np.float64]
@@ -96,6 +102,12 @@ class SmoStep(NamedTuple):
         The interval of :math:`\\alpha_j` inside the box.
     gain : float
         By how much the dual objective grew; never negative.
+
+    Examples
+    --------
+    >>> from mlcore.svm import smo_step
+    >>> smo_step([0.0, 0.0], [1, -1], [[1.0, 0.0], [0.0, 1.0]], C=0.5).alpha.tolist()
+    [0.5, 0.5]
     """
 
     alpha: npt.NDArray[np.float64]
