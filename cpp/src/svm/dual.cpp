@@ -7,6 +7,7 @@
 #include "mlcore/base/errors.hpp"
 #include "mlcore/runtime/interrupt.hpp"
 #include "svm/row_store.hpp"
+#include "svm/shrunk_part.hpp"
 
 namespace mlcore::svm {
 
@@ -14,8 +15,11 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr Index kIterationsBetweenPolls = 4096;
-constexpr Index kPatience = 1000000;   // iterations without progress
-constexpr Index kLargestWhole = 4096;  // variables; beyond, the passes over all of them cost more than kernel values
+constexpr Index kIterationsBetweenShrinking = 1000;
+constexpr Index kPatience = 1000000;    // iterations without progress
+constexpr Index kSmallestShrunk = 512;  // positions: below, a pass costs next to nothing
+constexpr double kShrunkShare = 0.6;    // a smaller problem is made when at most this share is left
+constexpr Index kLargestWhole = 4096;   // variables; beyond, the passes over all of them cost more than kernel values
 
 /// Goes to the best multiple of the start that is within the bounds: from one C to another, multipliers grow in
 /// proportion while most are at their bounds, and stay while none is.
@@ -61,6 +65,51 @@ void start_gradient(const DualProblem<T>& problem, SmoWorkspace<T>& workspace, r
   if (problem.start_scales) scale_start(problem);
 }
 
+/// Extremes of f by constraint: the smallest of what may grow, the largest of what may shrink.
+template <class T>
+void find_extremes(const DualProblem<T>& problem, const SmoState<T>& state, double (&smallest)[2],
+                   double (&largest)[2]) {
+  for (Index v = 0; v < problem.variables(); ++v) {
+    const Index c = problem.constraint(v);
+    smallest[c] = std::min(smallest[c], state.f[v] + state.penalty_up[v]);
+    largest[c] = std::max(largest[c], state.f[v] + state.penalty_low[v]);
+  }
+}
+
+/// Up to `limit` iterations among the variables that may still move, when they are few enough.
+template <class T>
+void solve_part(const DualProblem<T>& problem, const SmoSettings& settings, SmoState<T>& whole, RowStore<T>& store,
+                Index limit, double& decrease, runtime::Interrupt& interrupt, SmoReport& report, runtime::Team& team) {
+  double smallest[2] = {kInfinity, kInfinity}, largest[2] = {-kInfinity, -kInfinity};
+  find_extremes(problem, whole, smallest, largest);
+  ShrunkPart<T> part(problem, whole, smallest, largest);
+  if (static_cast<double>(part.count()) > kShrunkShare * static_cast<double>(problem.positions())) return;
+  part.pack();
+  // Far from the end the choice of what to leave out may be wrong: come back soon.
+  constexpr double kSoon = 10.0;
+  const double gap = std::max(largest[0] - smallest[0], largest[1] - smallest[1]);
+  const double tolerance = gap > 2 * kSoon * settings.tolerance ? kSoon * settings.tolerance : settings.tolerance;
+  if (settings.max_iterations >= 0) limit = std::min(limit, settings.max_iterations - report.iterations);
+  const Index end = report.iterations + limit;
+  while (report.iterations < end) {
+    const SmoOutcome outcome = problem.rows->kernels().smo(part.state(), tolerance,
+                                                           std::min(kIterationsBetweenPolls, end - report.iterations));
+    report.iterations += outcome.iterations;
+    decrease += outcome.decrease;
+    if (outcome.end == SmoEnd::kConverged || !std::isfinite(outcome.gap)) break;
+    if (outcome.end == SmoEnd::kMissingRow) {
+      const Index position = part.whole_position(outcome.missing);
+      if (whole.rows[position] == nullptr) store.fetch(position, whole, team);
+      part.provide(outcome.missing);
+      continue;
+    }
+    if (outcome.iterations == 0) break;
+    poll(interrupt, settings.stop);
+    if (settings.late()) break;
+  }
+  part.give_back();
+}
+
 /// The whole problem at once: LIBSVM's iterations, kernel rows made when they are first needed.
 template <class T>
 SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings, SmoWorkspace<T>& workspace,
@@ -99,10 +148,25 @@ SmoReport solve_whole(const DualProblem<T>& problem, const SmoSettings& settings
   SmoReport report;
   StallGuard guard(std::max(kPatience, 100 * variables));
   const auto& kernels = problem.rows->kernels();
+  const bool shrinks = settings.shrinking && store.keeps_all() && positions >= kSmallestShrunk;
+  const Index between = std::min(positions, kIterationsBetweenShrinking);
+  Index next_shrinking = between, part_limit = 2 * positions;
   for (;;) {
-    const Index left = settings.max_iterations < 0
-                           ? kIterationsBetweenPolls
-                           : std::min(kIterationsBetweenPolls, settings.max_iterations - report.iterations);
+    if (shrinks && report.iterations >= next_shrinking) {
+      const Index before = report.iterations;
+      double decrease = 0.0;
+      solve_part(problem, settings, state, store, part_limit, decrease, interrupt, report, team);
+      next_shrinking = report.iterations + between;
+      if (report.iterations > before) part_limit *= 2;
+      if (guard.stalls(
+              report.iterations - before, decrease, report.gap, [&] { return objective(problem); },
+              [&] { return gradient_terms(problem); })) {
+        report.status = SmoStatus::kStalled;
+        break;
+      }
+    }
+    Index left = shrinks ? next_shrinking - report.iterations : kIterationsBetweenPolls;
+    if (settings.max_iterations >= 0) left = std::min(left, settings.max_iterations - report.iterations);
     const SmoOutcome outcome = kernels.smo(state, settings.tolerance, left);
     report.iterations += outcome.iterations;
     report.gap = outcome.gap;

@@ -77,6 +77,9 @@ class RowStore {
     blocks_ = cut_groups(problem.first_group, problem.groups, problem.rows->width());
   }
 
+  /// True when rows are never thrown out.
+  bool keeps_all() const noexcept { return capacity_ >= problem_.positions(); }
+
   /// Row by variable; null where it is not there.
   const T* const* rows() const noexcept { return pointers_.data(); }
 
