@@ -139,7 +139,12 @@ def test_the_quality_is_in_the_words_of_the_area():
     assert report.quality(row, "mlcore") == "7 it., test loss equal, labels equal"
     named = {name: {area_of(name).objective_of(row) for row in area_of(name).rows} for name in AREAS}
     assert named["kmeans"] == {"inertia"}
-    assert named["svm"] == {"dual objective", "support vectors"}
+    assert named["svm"] == {
+        "dual objective",
+        "primal objective",
+        "support vectors",
+        "error of the best cell",
+    }
     assert named["density"] == {"noise"}
     assert not [name for name in named if name != "kmeans" and "inertia" in named[name]]
 
