@@ -94,6 +94,8 @@ def test_nystroem_with_kernel_objects_callables_and_gram_matrices():
         np.testing.assert_allclose(model.fit_transform(data), named, rtol=1e-6, atol=1e-9)
     with pytest.raises(ValueError, match="Don't pass gamma"):
         Nystroem(kernel, gamma=1.0, n_components=5).fit(X)
+    with pytest.raises(ValueError, match="Don't pass gamma"):
+        Nystroem("precomputed", degree=2, n_components=5).fit(kernel(X))
 
 
 def test_nystroem_with_fewer_rows_than_components():

@@ -159,6 +159,11 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             When there are fewer rows than ``n_components``.
         """
         validate_parameters(self)
+        others = (self.gamma, self.coef0, self.degree)
+        if (callable(self.kernel) or self.kernel == "precomputed") and others != (None, None, None):
+            raise ValueError(
+                "Don't pass gamma, coef0 or degree to Nystroem if using a callable or precomputed kernel"
+            )
         X = check_data(self, X, reset=True)
         rows = X.shape[0]
         if self.n_components > rows:
@@ -188,11 +193,6 @@ class Nystroem(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def _values(self, X: Any, Y: Any) -> npt.NDArray[Any]:
         if callable(self.kernel):
-            others = (self.gamma, self.coef0, self.degree)
-            if any(value is not None for value in others):
-                raise ValueError(
-                    "Don't pass gamma, coef0 or degree to Nystroem if using a callable or precomputed kernel"
-                )
             if isinstance(self.kernel, Kernel) and not self.kernel_params:
                 return np.asarray(self.kernel(X, Y), dtype=X.dtype)
             return kernel_values(X, Y, self.kernel, self.kernel_params or {}, self.n_jobs)

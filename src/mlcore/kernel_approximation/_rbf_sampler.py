@@ -122,6 +122,7 @@ class RBFSampler(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimato
             dense = X.toarray() if hasattr(X, "toarray") else np.ascontiguousarray(X)
             variance = float(dense.var(dtype=np.float64))
             gamma = 1.0 / (X.shape[1] * variance) if variance != 0 else 1.0
+        self._gamma = float(gamma)
         weights = np.sqrt(2.0 * gamma) * random.normal(size=(X.shape[1], self.n_components))
         offset = random.uniform(0, 2 * np.pi, size=self.n_components)
         self.random_weights_ = weights.astype(X.dtype, copy=False)
