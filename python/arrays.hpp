@@ -4,6 +4,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/errors.hpp"
 #include "mlcore/base/views.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::python {
 
@@ -55,6 +57,17 @@ py::array_t<T> to_array(Buffer<T>&& buffer, std::vector<py::ssize_t> shape) {
   T* memory = buffer.release();
   py::capsule owner(memory, [](void* p) { Buffer<T>::release_memory(p); });
   return py::array_t<T>(std::move(shape), memory, owner);
+}
+
+/// The same for memory that goes back to be used again when NumPy lets go of it.
+template <class T>
+py::array_t<T> to_array(runtime::Scratch<T>&& memory, std::vector<py::ssize_t> shape) {
+  if (memory.size() == 0) return py::array_t<T>(std::move(shape));
+  auto kept = std::make_unique<runtime::Scratch<T>>(std::move(memory));
+  T* data = kept->data();
+  py::capsule owner(kept.get(), [](void* p) { delete static_cast<runtime::Scratch<T>*>(p); });
+  kept.release();
+  return py::array_t<T>(std::move(shape), data, owner);
 }
 
 }  // namespace mlcore::python

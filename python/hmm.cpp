@@ -5,8 +5,8 @@
 
 #include "arrays.hpp"
 #include "mlcore/hmm/inference.hpp"
+#include "mlcore/hmm/rows.hpp"
 #include "mlcore/hmm/statistics.hpp"
-#include "mlcore/runtime/memory.hpp"
 
 namespace mlcore::python {
 namespace {
@@ -68,23 +68,14 @@ py::dict combine(const py::dict& a, const py::dict& b) {
   return out;
 }
 
-/// Rows x K for a result that is written for every row of a sequence: zeros only where some row is in none.
-Buffer<double> rows_of_sequences(const hmm::Sequences& sequences, Index rows, Index k) {
-  const auto& offsets = sequences.offsets;
-  const bool all = offsets.size > 0 && offsets[0] == 0 && offsets[offsets.size - 1] == rows;
-  if (!all) return Buffer<double>::zeros({rows, k});
-  Buffer<double> out({rows, k});
-  runtime::prefer_huge_pages(out.data(), out.size() * static_cast<Index>(sizeof(double)));
-  return out;
-}
-
 py::tuple posteriors(const py::tuple& emission, const py::object& X, const Array<std::int64_t>& offsets,
                      const Array<double>& startprob, const Array<double>& transmat, const OptionalLabels& labels,
                      int n_threads) {
   const HmmEmission e(emission, X);
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
-  Buffer<double> log_likelihood({sequences.count()}), gamma = rows_of_sequences(sequences, e.x.rows, chain.states);
+  Buffer<double> log_likelihood({sequences.count()});
+  auto gamma = hmm::rows_of_sequences<double>(sequences, e.x.rows, chain.states);
   {
     const GilRelease nogil;
     hmm::posteriors(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), gamma.data());
@@ -98,7 +89,8 @@ py::tuple filter(const py::tuple& emission, const py::object& X, const Array<std
   const HmmEmission e(emission, X);
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, {});
-  Buffer<double> log_likelihood({sequences.count()}), filtered = rows_of_sequences(sequences, e.x.rows, chain.states);
+  Buffer<double> log_likelihood({sequences.count()});
+  auto filtered = hmm::rows_of_sequences<double>(sequences, e.x.rows, chain.states);
   {
     const GilRelease nogil;
     hmm::filter(e.spec, e.x, sequences, chain, n_threads, log_likelihood.data(), filtered.data());
@@ -128,7 +120,7 @@ py::tuple viterbi(const py::tuple& emission, const py::object& X, const Array<st
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_probability({sequences.count()});
-  Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({e.x.rows});
+  auto states = hmm::rows_of_sequences<std::int32_t>(sequences, e.x.rows, 1);
   {
     const GilRelease nogil;
     hmm::viterbi(e.spec, e.x, sequences, chain, n_threads, log_probability.data(), states.data());
@@ -153,19 +145,12 @@ py::dict estep(const py::tuple& emission, const py::object& X, const Array<std::
 
 py::array_t<double> log_densities(const py::tuple& emission, const py::object& X, int n_threads) {
   const HmmEmission e(emission, X);
-  Buffer<double> out({e.x.rows, e.spec.states});
+  runtime::Scratch<double> out({e.x.rows, e.spec.states});
   {
     const GilRelease nogil;
     hmm::log_densities(e.spec, e.x, n_threads, out.data());
   }
   return to_array(std::move(out), {e.x.rows, e.spec.states});
-}
-
-py::tuple filter_step(const Array<double>& log_density, const Array<double>& predicted) {
-  const VectorView<const double> l = vector_view<double>(log_density, "log_density");
-  Buffer<double> filtered({l.size});
-  const double log_c = hmm::filter_step(l, vector_view<double>(predicted, "predicted"), filtered.data());
-  return py::make_tuple(to_array(std::move(filtered), {l.size}), log_c);
 }
 
 py::tuple forward(const Array<double>& log_density, const Array<double>& startprob, const Array<double>& transmat) {
@@ -203,7 +188,6 @@ void register_hmm(py::module_& module) {
   m.def("combine", &combine, py::arg("a"), py::arg("b"));
   m.def("filter", &filter, py::arg("emission"), py::arg("X"), py::arg("offsets").noconvert(),
         py::arg("startprob").noconvert(), py::arg("transmat").noconvert(), py::arg("n_threads"));
-  m.def("filter_step", &filter_step, py::arg("log_density").noconvert(), py::arg("predicted").noconvert());
   m.def("forward", &forward, py::arg("log_density").noconvert(), py::arg("startprob").noconvert(),
         py::arg("transmat").noconvert());
   m.def("backward", &backward, py::arg("log_density").noconvert(), py::arg("startprob").noconvert(),

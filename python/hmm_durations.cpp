@@ -2,6 +2,7 @@
 #include "arrays.hpp"
 #include "hmm.hpp"
 #include "mlcore/hmm/durations.hpp"
+#include "mlcore/hmm/rows.hpp"
 
 namespace mlcore::python {
 namespace {
@@ -50,7 +51,9 @@ py::tuple posteriors(const Array<double>& log_density, const Array<std::int64_t>
   const MatrixView<const double> l = contiguous_view(log_density);
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
-  Buffer<double> log_likelihood({sequences.count()}), gamma = Buffer<double>::zeros({l.rows, l.cols});
+  Buffer<double> log_likelihood({sequences.count()});
+  runtime::Scratch<double> gamma({l.rows, l.cols});
+  gamma.fill_zero();
   {
     const GilRelease nogil;
     hmm::duration_posteriors(l, sequences, chain, n_threads, log_likelihood.data(), gamma.data());
@@ -66,7 +69,7 @@ py::tuple viterbi(const Array<double>& log_density, const Array<std::int64_t>& o
   const hmm::DurationChain chain = duration_chain(startprob, transmat, durations);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
   Buffer<double> log_probability({sequences.count()});
-  Buffer<std::int32_t> states = Buffer<std::int32_t>::zeros({l.rows});
+  auto states = hmm::rows_of_sequences<std::int32_t>(sequences, l.rows, 1);
   {
     const GilRelease nogil;
     hmm::duration_viterbi(l, sequences, chain, n_threads, log_probability.data(), states.data());

@@ -9,9 +9,9 @@
 #include "hmm/emission.hpp"
 #include "hmm/groups.hpp"
 #include "hmm/log_space.hpp"
-#include "hmm/scratch.hpp"
 #include "mlcore/base/sizes.hpp"
 #include "mlcore/runtime/parallel.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 
@@ -45,12 +45,12 @@ class Decoder {
   /// Scores are kept for `stretch` rows, those of longer lanes made a second time for the trace.
   Decoder(const DecodeJob& job, Index longest, Index stretch)
       : job_(job), k_(job.states), plane_(k_ * kGroup), stretch_(round_up(std::min(stretch, longest), job.tile)) {
-    delta_ = Scratch<double>({stretch_, plane_});
+    delta_ = runtime::Scratch<double>({stretch_, plane_});
     density_ = Buffer<double>({job.tile, plane_});
     starts_ = Buffer<double>({ceil_div(longest, stretch_), plane_});
     carry_ = Buffer<double>::zeros({plane_});
     initial_ = Buffer<double>({plane_});
-    path_ = Scratch<std::int64_t>({stretch_, kGroup});
+    path_ = runtime::Scratch<std::int64_t>({stretch_, kGroup});
     job.emission.reserve(work_, job.tile);
   }
 
@@ -86,7 +86,7 @@ class Decoder {
 
   /// Max-plus products: rows[(l * K + i) * K + j], best score of a lane's rows from state i before to j at the end.
   void products(const Group& group, double* rows) {
-    Scratch<double> product({k_, k_, kGroup});
+    runtime::Scratch<double> product({k_, k_, kGroup});
     for (Index i = 0; i < k_; ++i)
       for (Index j = 0; j < k_; ++j)
         for (Index l = 0; l < kGroup; ++l)
@@ -166,9 +166,9 @@ class Decoder {
 
   const DecodeJob& job_;
   Index k_, plane_, stretch_;
-  Scratch<double> delta_;
+  runtime::Scratch<double> delta_;
   Buffer<double> density_, starts_, carry_, initial_;
-  Scratch<std::int64_t> path_;
+  runtime::Scratch<std::int64_t> path_;
   Workspace work_;
 };
 

@@ -8,10 +8,10 @@
 
 #include "hmm/duration_job.hpp"
 #include "hmm/duration_pairs.hpp"
-#include "hmm/scratch.hpp"
 #include "hmm/worker.hpp"
 #include "mlcore/runtime/interrupt.hpp"
 #include "mlcore/runtime/parallel.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 namespace {
@@ -22,16 +22,16 @@ class DurationWorker {
   /// Rows between checkpoints: sqrt(T), but no fewer than fill a part of the second-level cache.
   DurationWorker(const DurationJob& job, Index longest_sequence)
       : job_(job), k_(job.k), tile_(std::min(longest_sequence, tile_rows(job.plane, longest_sequence))) {
-    likelihood_ = Scratch<double>({tile_, k_});
-    alpha_ = Scratch<double>({tile_, job.plane});
-    enter_ = Scratch<double>({tile_, k_});
-    sums_ = Scratch<double>({tile_});
-    scale_ = Scratch<double>({tile_});
-    u_ = Scratch<double>({job.plane});
-    arrival_ = Scratch<double>({k_});
+    likelihood_ = runtime::Scratch<double>({tile_, k_});
+    alpha_ = runtime::Scratch<double>({tile_, job.plane});
+    enter_ = runtime::Scratch<double>({tile_, k_});
+    sums_ = runtime::Scratch<double>({tile_});
+    scale_ = runtime::Scratch<double>({tile_});
+    u_ = runtime::Scratch<double>({job.plane});
+    arrival_ = runtime::Scratch<double>({k_});
     // Checkpoint c: the plane before tile c.
-    checkpoints_ = Scratch<double>({ceil_div(longest_sequence, tile_) + 1, job.plane});
-    checkpoint_scale_ = Scratch<double>({ceil_div(longest_sequence, tile_) + 1});
+    checkpoints_ = runtime::Scratch<double>({ceil_div(longest_sequence, tile_) + 1, job.plane});
+    checkpoint_scale_ = runtime::Scratch<double>({ceil_div(longest_sequence, tile_) + 1});
     std::fill_n(checkpoints_.data(), job.plane, 0.0);
     checkpoint_scale_[0] = 0.0;
   }
@@ -129,7 +129,7 @@ class DurationWorker {
   const DurationJob& job_;
   Index k_, tile_;
   double mantissa_ = 1;
-  Scratch<double> likelihood_, alpha_, enter_, sums_, scale_, u_, arrival_, checkpoints_, checkpoint_scale_;
+  runtime::Scratch<double> likelihood_, alpha_, enter_, sums_, scale_, u_, arrival_, checkpoints_, checkpoint_scale_;
 };
 
 Index longest_of(const Sequences& sequences) noexcept {
@@ -210,7 +210,8 @@ DurationStatistics duration_estep(MatrixView<const double> log_density, const Se
   const Index k = job.k, longest = chain.longest;
   DurationStatistics out;
   out.sequences = sequences.count();
-  out.gamma = Buffer<double>::zeros({log_density.rows, k});
+  out.gamma = runtime::Scratch<double>({log_density.rows, k});
+  out.gamma.fill_zero();
   DurationTotals total = all_sequences(job, n_jobs, nullptr, out.gamma.data());
   out.log_likelihood = total.log_likelihood;
   out.log_space = total.log_space;

@@ -4,9 +4,9 @@
 
 #include "hmm/duration_job.hpp"
 #include "hmm/log_space.hpp"
-#include "hmm/scratch.hpp"
 #include "mlcore/runtime/interrupt.hpp"
 #include "mlcore/runtime/parallel.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 double best_path(const DurationJob& job, const LogChain& logs, const double* log_durations, const Lane& lane,
                  std::int32_t* states) {
   const Index k = job.k, n = lane.length, longest = job.model.longest;
-  Scratch<double> density({n, k}), enter({n, k}), end({n, k}), delta({job.plane});
+  runtime::Scratch<double> density({n, k}), enter({n, k}), end({n, k}), delta({job.plane});
   for (Index t = 0; t < n; ++t) {
     const std::int32_t label = job.sequences.labels.empty() ? -1 : job.sequences.labels[lane.row + t];
     for (Index j = 0; j < k; ++j)

@@ -8,8 +8,8 @@
 #include "hmm/edges.hpp"
 #include "hmm/emission.hpp"
 #include "hmm/groups.hpp"
-#include "hmm/scratch.hpp"
 #include "mlcore/runtime/parallel.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 
@@ -72,11 +72,11 @@ class Worker {
   /// `length`: of the longest lane that backward() will see; 0: forward only, whose memory is one tile.
   Worker(const Job& job, Index length) : job_(job), k_(job.chain.states), plane_(k_ * kGroup) {
     const Index track = std::max(length, job.tile);
-    b_ = Scratch<double>({track, plane_});
-    alpha_ = Scratch<double>({track + 1, plane_});  // plane 0: the row before the lane
-    shift_ = Scratch<double>({track, kGroup});
-    sums_ = Scratch<double>({track, kGroup});
-    scale_ = Scratch<double>({track + 1, kGroup});
+    b_ = runtime::Scratch<double>({track, plane_});
+    alpha_ = runtime::Scratch<double>({track + 1, plane_});  // plane 0: the row before the lane
+    shift_ = runtime::Scratch<double>({track, kGroup});
+    sums_ = runtime::Scratch<double>({track, kGroup});
+    scale_ = runtime::Scratch<double>({track + 1, kGroup});
     carry_ = Buffer<double>::zeros({plane_});
     initial_ = Buffer<double>({plane_});
     beta_ = Buffer<double>({2, plane_});  // the second plane is the kernel's
@@ -196,7 +196,7 @@ class Worker {
   /// observations then, up to a constant of the lane. A lane at the start of its sequence has equal rows, from the
   /// initial distribution.
   void products(const Group& group, double* rows, double* log_scale) {
-    Scratch<double> product({k_, k_, kGroup}), exponents({k_, kGroup});
+    runtime::Scratch<double> product({k_, k_, kGroup}), exponents({k_, kGroup});
     std::fill_n(exponents.data(), exponents.size(), 0.0);
     for (Index i = 0; i < k_; ++i)
       for (Index j = 0; j < k_; ++j)
@@ -280,7 +280,7 @@ class Worker {
 
   const Job& job_;
   Index k_, plane_;
-  Scratch<double> b_, alpha_, shift_, sums_, scale_;
+  runtime::Scratch<double> b_, alpha_, shift_, sums_, scale_;
   Buffer<double> carry_, initial_, beta_, terminal_, posterior_, arrivals_;
   Buffer<double> last_alpha_;
   double carry_scale_[kGroup] = {};

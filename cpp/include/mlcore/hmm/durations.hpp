@@ -18,6 +18,7 @@
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/base/views.hpp"
 #include "mlcore/hmm/model.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 
@@ -31,12 +32,12 @@ struct DurationChain {
 struct DurationStatistics {
   double log_likelihood = 0;
   Index sequences = 0;
-  Index log_space = 0;       ///< sequences that had to be done in log space
-  Buffer<double> start;      ///< K: first segments
-  Buffer<double> trans;      ///< K x K: from segment to segment
-  Buffer<double> durations;  ///< K x D: segments that were to last so long
-  Buffer<double> post;       ///< K: rows
-  Buffer<double> gamma;      ///< n x K
+  Index log_space = 0;             ///< sequences that had to be done in log space
+  Buffer<double> start;            ///< K: first segments
+  Buffer<double> trans;            ///< K x K: from segment to segment
+  Buffer<double> durations;        ///< K x D: segments that were to last so long
+  Buffer<double> post;             ///< K: rows
+  runtime::Scratch<double> gamma;  ///< n x K
 };
 
 /// log_density: n x K, contiguous. log p of each sequence, -inf where it is impossible.

@@ -18,6 +18,7 @@
 
 #include "mlcore/base/buffer.hpp"
 #include "mlcore/hmm/model.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 namespace mlcore::hmm {
 
@@ -25,16 +26,16 @@ namespace mlcore::hmm {
 struct Statistics {
   double log_likelihood = 0;
   Index sequences = 0;
-  Index log_space = 0;      ///< sequences that had to be done in log space
-  Buffer<double> start;     ///< K: sum of gamma at the first observations
-  Buffer<double> trans;     ///< K x K: sum of xi
-  Buffer<double> post;      ///< K: sum of gamma
-  Buffer<double> shift;     ///< d: obs and its squares are of x - shift
-  Buffer<double> obs;       ///< K x d: sum of gamma x; K x M symbols
-  Buffer<double> obs2;      ///< K x d: sum of gamma x^2
-  Buffer<double> obs_obs;   ///< K x d x d: sum of gamma x x'
-  Buffer<double> post_mix;  ///< K x M: sum of the responsibilities; obs... then are of K x M components
-  Buffer<double> gamma;     ///< n x K, of given log-densities only
+  Index log_space = 0;             ///< sequences that had to be done in log space
+  Buffer<double> start;            ///< K: sum of gamma at the first observations
+  Buffer<double> trans;            ///< K x K: sum of xi
+  Buffer<double> post;             ///< K: sum of gamma
+  Buffer<double> shift;            ///< d: obs and its squares are of x - shift
+  Buffer<double> obs;              ///< K x d: sum of gamma x; K x M symbols
+  Buffer<double> obs2;             ///< K x d: sum of gamma x^2
+  Buffer<double> obs_obs;          ///< K x d x d: sum of gamma x x'
+  Buffer<double> post_mix;         ///< K x M: sum of the responsibilities; obs... then are of K x M components
+  runtime::Scratch<double> gamma;  ///< n x K, of given log-densities only
 };
 
 /// log p of each sequence, -inf where it is impossible. An empty sequence has 0.
@@ -51,10 +52,6 @@ Statistics estep(const EmissionSpec& emission, const Observations& x, const Sequ
 /// Filtered distributions p(state_t | x_1..x_t), n x K, and log p. Memory beyond the output: one tile a thread.
 void filter(const EmissionSpec& emission, const Observations& x, const Sequences& sequences, const Chain& chain,
             int n_jobs, double* log_likelihood, double* filtered);
-
-/// One step of a stream: predicted (K) is p(state | past); filtered <- predicted_j e^{log_density_j} / c. Returns log
-/// c.
-double filter_step(VectorView<const double> log_density, VectorView<const double> predicted, double* filtered);
 
 /// log alpha or log beta (T x K) of one sequence from its log-densities, in log space; forward returns log p.
 double forward_trellis(MatrixView<const double> log_density, const Chain& chain, double* log_alpha);

@@ -1,4 +1,4 @@
-#include "hmm/scratch.hpp"
+#include "mlcore/runtime/scratch.hpp"
 
 #include <array>
 #include <bit>
@@ -6,14 +6,15 @@
 #include <new>
 #include <vector>
 
-namespace mlcore::hmm {
+namespace mlcore::runtime {
 namespace {
 
 constexpr std::align_val_t kAlignment{static_cast<std::size_t>(kCacheLine)};
 constexpr Index kSmallest = 4096;
 
-/// Powers of two.
+/// Powers of two; what is too large to be kept anyway is as large as it is.
 Index class_of(Index bytes) noexcept {
+  if (bytes > kKeptBytes) return bytes;
   return static_cast<Index>(std::bit_ceil(static_cast<std::size_t>(bytes < kSmallest ? kSmallest : bytes)));
 }
 
@@ -34,7 +35,7 @@ void* take_scratch(Index bytes) {
   const Index size = class_of(bytes);
   Kept& k = kept();
   // Never waits: a child of fork() may have inherited a mutex that nobody will unlock.
-  if (std::unique_lock lock(k.mutex, std::try_to_lock); lock.owns_lock()) {
+  if (std::unique_lock lock(k.mutex, std::try_to_lock); lock.owns_lock() && size <= kKeptBytes) {
     auto& list = k.by_class[static_cast<std::size_t>(std::countr_zero(static_cast<std::size_t>(size)))];
     if (!list.empty()) {
       void* memory = list.back();
@@ -62,4 +63,4 @@ void return_scratch(void* memory, Index bytes) noexcept {
   ::operator delete(memory, kAlignment);
 }
 
-}  // namespace mlcore::hmm
+}  // namespace mlcore::runtime
