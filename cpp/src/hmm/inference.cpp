@@ -98,12 +98,14 @@ void posteriors(const EmissionSpec& spec, const Observations& x, const Sequences
       job, true, threads_of(n_jobs, sequences, k, 0.4, 5), log_likelihood,
       [&](Worker& worker, const Group& group, Ends& ends, double* value, bool* slow) {
         worker.forward(group, true, &ends, value, slow);
+        const auto write = [&](const Tile& tile, Index first, const double* track) {
+          write_rows(tile, track, k, gamma);
+          if (first > 0) expect_rows(tile_of(group, first - job.tile, job.tile, nullptr), k, gamma);
+        };
         double weight[kGroup];
         do {
           for (Index l = 0; l < kGroup; ++l) weight[l] = group.lane[l].length > 0 && !slow[l] ? 1.0 : 0.0;
-        } while (
-            !worker.backward(group, &ends, weight, nullptr, slow,
-                             [&](const Tile& tile, Index, const double* track) { write_rows(tile, track, k, gamma); }));
+        } while (!worker.backward(group, &ends, weight, nullptr, slow, write));
       },
       [&](Worker& worker, const Lane& lane) {
         return posterior_in_log_space(job, worker, lane, gamma + lane.row * k, nullptr, 1.0);

@@ -29,6 +29,16 @@ inline void write_rows(const Tile& tile, const double* track, Index k, double* o
   track_kernels().deinterleave(track, tile.steps * k, counts, streams);
 }
 
+/// Fetches the rows that write_rows will write to, while the recursion before it is at work: eight short runs at a
+/// time, from the last tile to the first, are nothing that the hardware foresees.
+inline void expect_rows(const Tile& tile, Index k, const double* out) noexcept {
+  constexpr Index kLine = kCacheLine / static_cast<Index>(sizeof(double));
+  for (Index l = 0; l < kGroup; ++l) {
+    const double* row = out + tile.row[l] * k;
+    for (Index i = 0; i < tile.count[l] * k; i += kLine) __builtin_prefetch(row + i, 1);
+  }
+}
+
 /// Runs pass(team, workers, layout, groups, ends, lost) over all sequences, long ones in segments, until what the
 /// segments started from has proved right. Returns the sequences that are left to log space.
 template <class Pass>
