@@ -11,7 +11,7 @@ using OptionalLabels = std::optional<Array<std::int32_t>>;
 
 py::tuple k_best(const py::tuple& emission, const py::object& X, const Array<std::int64_t>& offsets,
                  const Array<double>& startprob, const Array<double>& transmat, const OptionalLabels& labels, Index k,
-                 int n_threads) {
+                 Index parts, int n_threads) {
   const HmmEmission e(emission, X);
   const hmm::Chain chain = hmm_chain(startprob, transmat);
   const hmm::Sequences sequences = hmm_sequences(offsets, {}, labels);
@@ -20,7 +20,7 @@ py::tuple k_best(const py::tuple& emission, const py::object& X, const Array<std
   Buffer<std::int32_t> states({k, e.x.rows});
   {
     const GilRelease nogil;
-    hmm::viterbi_k_best(e.spec, e.x, sequences, chain, k, n_threads, log_probability.data(), states.data());
+    hmm::viterbi_k_best(e.spec, e.x, sequences, chain, k, parts, n_threads, log_probability.data(), states.data());
   }
   return py::make_tuple(to_array(std::move(log_probability), {sequences.count(), k}),
                         to_array(std::move(states), {k, e.x.rows}));
@@ -82,7 +82,8 @@ void register_hmm_paths(py::module_& module) {
   auto m = module.attr("hmm").cast<py::module_>();
   const auto labels = py::arg("labels").noconvert().none(true);
   m.def("viterbi_k_best", &k_best, py::arg("emission"), py::arg("X"), py::arg("offsets").noconvert(),
-        py::arg("startprob").noconvert(), py::arg("transmat").noconvert(), labels, py::arg("k"), py::arg("n_threads"));
+        py::arg("startprob").noconvert(), py::arg("transmat").noconvert(), labels, py::arg("k"), py::arg("parts"),
+        py::arg("n_threads"));
   m.def("viterbi_beam", &beam_search, py::arg("emission"), py::arg("X"), py::arg("offsets").noconvert(),
         py::arg("startprob").noconvert(), py::arg("transmat").noconvert(), labels, py::arg("beam"),
         py::arg("n_threads"));

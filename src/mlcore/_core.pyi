@@ -477,6 +477,7 @@ class _Hmm:
         transmat: _Array,
         labels: _Array | None,
         k: int,
+        parts: int,
         n_threads: int,
     ) -> tuple[_Array, _Array]: ...
     @staticmethod

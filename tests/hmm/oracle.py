@@ -351,7 +351,7 @@ def k_best(L, startprob, transmat, k):
     return values, paths
 
 
-def viterbi_k_best(emission, X, offsets, startprob, transmat, labels, k, n_threads=0):
+def viterbi_k_best(emission, X, offsets, startprob, transmat, labels, k, parts=1, n_threads=0):
     L = clamp(log_densities(emission, X), labels)
     found = [k_best(part, startprob, transmat, k) for part in pieces(L, offsets)]
     return np.array([v for v, _ in found]), np.concatenate([p for _, p in found], axis=1)

@@ -149,6 +149,63 @@ def test_durations_against_enumeration(semi):
     assert semi.decode(X, constraints=known)[0] == pytest.approx(max(kept), rel=1e-12)
 
 
+def joint(semi, X):
+    """State path -> log joint probability of its best segmentation, the likeliest path first."""
+    best = {}
+    for states, value in segmentations(semi, X):
+        best[states] = max(value, best.get(states, -np.inf))
+    return sorted(best.items(), key=lambda item: -item[1])
+
+
+def test_best_paths_of_states_with_durations(semi):
+    """Paths that differ only in how long the last segment would have gone on are one."""
+    X = np.array([[0.1], [1.9], [2.2], [-0.3], [0.4], [np.nan]])
+    ranked = joint(semi, X)
+    values, paths = semi.decode(X, n_best=8)
+    np.testing.assert_allclose(values[0], [value for _, value in ranked[:8]], rtol=1e-12)
+    assert [tuple(path) for path in paths] == [states for states, _ in ranked[:8]]
+    values, paths = semi.decode(X, n_best=len(ranked) + 3)
+    assert np.isfinite(values[0]).sum() == len(ranked)
+    assert len({tuple(path) for path in paths[: len(ranked)]}) == len(ranked)
+    assert (paths[len(ranked) :] == -1).all()
+    _, two = semi.decode(np.r_[X, X[:4]], [6, 4], n_best=3)
+    assert [tuple(path[6:]) for path in two] == [states for states, _ in joint(semi, X[:4])[:3]]
+    wide = semi.n_components * semi.max_duration
+    beam, path = semi.decode(X, algorithm="beam", beam_width=wide)
+    assert beam == pytest.approx(ranked[0][1], rel=1e-12)
+    assert tuple(path) == ranked[0][0]
+    narrow, _ = semi.decode(X, algorithm="beam", beam_width=1)
+    assert narrow <= beam
+
+
+def test_filtering_forecasts_and_draws_with_durations(semi):
+    X = np.array([[0.1], [1.9], [2.2], [-0.3], [0.4], [np.nan]])
+    filtered, stream = semi.filter(X), semi.stream()
+    for t in range(len(X)):
+        found = segmentations(semi, X[: t + 1])
+        total = logsumexp([value for _, value in found])
+        share = sum(np.exp(value - total) for states, value in found if states[-1] == 1)
+        assert filtered[t, 1] == pytest.approx(share, rel=1e-10)
+        np.testing.assert_allclose(stream.update(X[t]), filtered[t], rtol=1e-10)
+    assert stream.log_likelihood == pytest.approx(total, rel=1e-12)
+    # A row without a value says nothing: what is to come is the posterior of such rows.
+    ahead, expected = semi.forecast(X, steps=2)
+    to_come = semi.predict_proba(np.r_[X, [[np.nan], [np.nan]]])[-2:]
+    np.testing.assert_allclose(ahead[0], to_come, rtol=1e-10)
+    np.testing.assert_allclose(expected[0, :, 0], ahead[0] @ [0.0, 2.0], rtol=1e-10)
+    n = 20_000
+    drawn = semi.sample_posterior(X[:4], n_samples=n, random_state=5)
+    found = segmentations(semi, X[:4])
+    total = logsumexp([value for _, value in found])
+    codes, counted = drawn @ (2 ** np.arange(4)), 0.0
+    for code in range(16):
+        p = sum(np.exp(v - total) for s, v in found if np.array(s) @ (2 ** np.arange(4)) == code)
+        share = (codes == code).mean()
+        assert abs(share - p) < 5 * np.sqrt(p * (1 - p) / n) + 1e-12
+        counted += share
+    assert counted == pytest.approx(1.0)
+
+
 def test_durations_are_recovered(semi):
     X, states = semi.sample(3000, random_state=0)
     edges = np.flatnonzero(np.diff(states)) + 1

@@ -120,7 +120,7 @@ def check_everything(emission, X, L, start, A, offsets):
     np.testing.assert_allclose(statistics["trans"], trans, rtol=1e-9, atol=1e-14)
     value, path = native.viterbi(emission, X, offsets, start, A, None, 1)
     np.testing.assert_allclose(value, [b[0] for b in best], rtol=1e-11, atol=1e-13)
-    values, listed = native.viterbi_k_best(emission, X, offsets, start, A, None, 3, 1)
+    values, listed = native.viterbi_k_best(emission, X, offsets, start, A, None, 3, 1, 1)
     for s, (first, last) in enumerate(itertools.pairwise(offsets)):
         found = int(np.isfinite(best[s]).sum())
         own = L[first:last]

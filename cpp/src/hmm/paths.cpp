@@ -40,8 +40,9 @@ void for_each_sequence(const EmissionSpec& spec, const Observations& x, const Se
 }  // namespace
 
 void viterbi_k_best(const EmissionSpec& spec, const Observations& x, const Sequences& sequences, const Chain& chain,
-                    Index best, int n_jobs, double* log_probability, std::int32_t* states) {
+                    Index best, Index parts, int n_jobs, double* log_probability, std::int32_t* states) {
   require(best > 0, "k must be positive");
+  require(parts > 0 && chain.states % parts == 0, "the states must be a multiple of their parts");
   const Index k = chain.states;
   const LogChain logs(chain);
   std::fill_n(log_probability, sequences.count() * best, kNever);
@@ -74,17 +75,25 @@ void viterbi_k_best(const EmissionSpec& spec, const Observations& x, const Seque
                         }
                       }
                       std::iota(order.begin(), order.end(), Index{0});
-                      std::partial_sort(order.data(), order.data() + best, order.end(), [&](Index a, Index b) {
-                        return now[a] > now[b] || (now[a] == now[b] && a < b);
-                      });
-                      for (Index r = 0; r < best; ++r) {
-                        Index place = order[r];
+                      std::sort(order.begin(), order.end(),
+                                [&](Index a, Index b) { return now[a] > now[b] || (now[a] == now[b] && a < b); });
+                      Index found = 0;
+                      for (Index c = 0; c < lists && found < best; ++c) {
+                        Index place = order[c];
                         if (now[place] == kNever) break;
-                        log_probability[s * best + r] = now[place];
+                        std::int32_t* path = states + found * x.rows + row;
                         for (Index t = length - 1; t >= 0; --t) {
-                          states[r * x.rows + row + t] = static_cast<std::int32_t>(place / best);
+                          path[t] = static_cast<std::int32_t>(place / best / parts);
                           if (t > 0) place = from[t * lists + place];
                         }
+                        // Paths that differ in the parts only are one: the better has come first.
+                        bool is_new = true;
+                        for (Index r = 0; r < found && parts > 1 && is_new; ++r)
+                          is_new = !std::equal(path, path + length, states + r * x.rows + row);
+                        if (is_new)
+                          log_probability[s * best + found++] = now[order[c]];
+                        else
+                          std::fill_n(path, length, -1);
                       }
                     });
 }

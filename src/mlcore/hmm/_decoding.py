@@ -187,8 +187,10 @@ class DecodingMixin:
             gamma = self._collapse(gamma)
             return float(gamma.max(axis=1).sum()), gamma.argmax(axis=1).astype(np.int32)
         if n_best is not None:
-            found: tuple[Array, Array] = engine.viterbi_k_best(*arguments, labels, int(n_best), threads)
-            return found[0], self._collapse_states(found[1])
+            found: tuple[Array, Array] = engine.viterbi_k_best(
+                *arguments, labels, int(n_best), len(start) // self.n_components, threads
+            )
+            return found
         if algorithm == "beam":
             values, states = engine.viterbi_beam(*arguments, labels, int(beam_width or 1), threads)
         else:

@@ -75,7 +75,9 @@ class HSMM(ColumnFamiliesMixin):
     An iteration costs O(n (K^2 + K D)) and, beyond the posteriors, O(sqrt(T) K D) numbers of memory for a
     sequence of T rows; ``filter``, ``forecast``, ``sample_posterior`` and the k best paths run over the K D
     pairs (state, rows left). With one state there is no other to go to: ``transmat_`` is then 1, and
-    durations say nothing. The log-probability that ``decode`` returns is that of the best path of pairs.
+    durations say nothing. The log-probability that ``decode`` returns is that of the best path of pairs;
+    with ``n_best`` the paths of states all differ. Sequences are shared out between threads; a single one is
+    done by one thread, however long it is.
 
     References
     ----------
