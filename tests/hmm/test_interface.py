@@ -143,6 +143,9 @@ def test_bad_arguments(fitted, X):
         ({"beam_width": 2}, "beam_width"),
         ({"n_best": 0}, "n_best"),
         ({"n_best": 2, "algorithm": "map"}, "n_best"),
+        ({"n_best": 2.5}, "n_best must be an integer"),
+        ({"n_best": True}, "n_best must be an integer"),
+        ({"beam_width": 1.5, "algorithm": "beam"}, "beam_width must be an integer"),
         ({"constraints": np.zeros(3, dtype=int)}, "states.shape"),
         ({"constraints": np.ones((90, 3), dtype=bool)}, "constraints.shape"),
         ({"constraints": np.full(90, 7)}, "between -1"),
@@ -153,7 +156,12 @@ def test_bad_arguments(fitted, X):
     for call, words in (
         (lambda: fitted.sample(0), "n_samples"),
         (lambda: fitted.sample(3, currstate=2), "currstate"),
+        (lambda: fitted.sample(1.5), "n_samples must be an integer"),
+        (lambda: fitted.sample(3, currstate=0.5), "currstate must be an integer"),
         (lambda: fitted.forecast(X, steps=0), "steps"),
+        (lambda: fitted.forecast(X, steps=1.5), "steps must be an integer"),
+        (lambda: fitted.stream().forecast(0.5), "steps must be an integer"),
+        (lambda: fitted.sample_posterior(X, n_samples=1.5), "n_samples must be an integer"),
         (lambda: fitted.sample_posterior(X, n_samples=0), "n_samples"),
         (lambda: fitted.fit_supervised(X, np.full(90, -1)), "must be known"),
         (lambda: fitted.fit(X, states=np.zeros(4, dtype=int)), "states.shape"),
@@ -163,6 +171,10 @@ def test_bad_arguments(fitted, X):
         (lambda: fitted.fit(X, [45, 45], sample_weight=[0.0, 0]), "zero"),
         (lambda: hmm.GaussianHMM(2, transmat_mask=[[1, 0], [0, 0]]).fit(X), "no transition from state 1"),
         (lambda: hmm.GaussianHMM(2, transmat_mask=[[1]]).fit(X), "transmat_mask must have shape"),
+        (lambda: hmm.GaussianHMM(2, transmat_prior=[[1, 2, 3]]).fit(X), "transmat_prior must be a number"),
+        (lambda: hmm.GaussianHMM(2, startprob_prior=[1, np.nan]).fit(X), "startprob_prior must hold finite"),
+        (lambda: hmm.GaussianHMM(2, tol=np.nan).fit(X), "'tol' parameter"),
+        (lambda: hmm.PoissonHMM(2).fit(np.full((4, 1), 1e155)), "below 2"),
         (lambda: hmm.stationary_distribution([[0.5, 0.5]]), "square"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -89,7 +89,7 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
         "algorithm": [StrOptions({"viterbi", "map"})],
         "random_state": ["random_state"],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
-        "tol": [Real],
+        "tol": [Interval(Real, None, None, closed="both")],
         "verbose": ["verbose"],
         "params": [str],
         "init_params": [str],
@@ -268,6 +268,19 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
                     f"{''.join(self._letters)!r} only, got {getattr(self, name)!r} instead."
                 )
 
+    def _check_chain_priors(self) -> None:
+        K = self.n_components
+        for name, shape in (("startprob_prior", (K,)), ("transmat_prior", (K, K))):
+            try:
+                prior = np.broadcast_to(np.asarray(getattr(self, name), dtype=np.float64), shape)
+            except ValueError:
+                raise ValueError(
+                    f"{name} must be a number or have shape {shape}, got {np.shape(getattr(self, name))}."
+                ) from None
+            # None stands for the defaults of the variational models.
+            if getattr(self, name) is not None and not (np.isfinite(prior).all() and prior.min() >= 0):
+                raise ValueError(f"{name} must hold finite numbers that are not negative.")
+
     # -- starts
 
     def _needs_init(self, letter: str, name: str) -> bool:
@@ -442,6 +455,7 @@ class BaseHMM(DecodingMixin, InferenceMixin, OnlineMixin, BaseEstimator):
         """
         validate_parameters(self)
         self._check_letters()
+        self._check_chain_priors()
         threads = native_threads(self.n_jobs)
         data = self._training_data(X, lengths, sample_weight, states, reset=True)
         monitor = copy.deepcopy(self.monitor_)

@@ -10,7 +10,7 @@ from .._shared_docs import shared_docs
 from .._validation import native_threads
 from ._docs import SEQUENCES
 from ._engine import engine
-from ._sequences import Array, Sequences
+from ._sequences import Array, Sequences, check_number
 
 if TYPE_CHECKING:
     from ._base import BaseHMM
@@ -164,12 +164,12 @@ class DecodingMixin:
             raise ValueError(f"Unknown decoder {algorithm!r}: it may be 'viterbi', 'map' or 'beam'.")
         if (beam_width is not None) != (algorithm == "beam"):
             raise ValueError("beam_width belongs to algorithm='beam', which needs it.")
-        if n_best is not None and (algorithm != "viterbi" or n_best < 1):
-            raise ValueError(
-                f"n_best must be a positive int and goes with algorithm='viterbi', got {n_best!r}."
-            )
-        if beam_width is not None and beam_width < 1:
-            raise ValueError(f"beam_width must be at least 1, got {beam_width!r}.")
+        if n_best is not None and algorithm != "viterbi":
+            raise ValueError(f"n_best goes with algorithm='viterbi', not with {algorithm!r}.")
+        if n_best is not None:
+            check_number(n_best, "n_best", 1)
+        if beam_width is not None:
+            check_number(beam_width, "beam_width", 1)
         known, allowed = _constraints(constraints)
         data = self._test_data(X, lengths, known)
         emission, start, trans = self._model(data.X)

@@ -183,6 +183,8 @@ class HSMM(ColumnFamiliesMixin):
         )
         if not np.isfinite(values).all():
             raise ValueError(no_path(values))
+        if not np.isfinite(gamma).all():
+            raise ValueError("The values of X are too far from the model for posteriors: scale it.")
         return float(values.sum()), gamma
 
     def _best_path(

@@ -13,7 +13,7 @@ from ._chain import check_distribution, stationary_distribution
 from ._decoding import no_path
 from ._docs import SEQUENCES
 from ._engine import engine
-from ._sequences import Array
+from ._sequences import Array, check_number
 
 if TYPE_CHECKING:
     from ._base import BaseHMM
@@ -103,8 +103,7 @@ class FilterStream:
         probabilities : ndarray of shape (n_components,)
             Before the first row: of that row for ``steps=1``.
         """
-        if steps < 0:
-            raise ValueError(f"steps must not be negative, got {steps!r}.")
+        steps = check_number(steps, "steps", 0)
         if self._state is None:
             state, steps = self._start, max(steps - 1, 0)
         else:
@@ -171,8 +170,7 @@ class InferenceMixin:
         expected : ndarray of shape (n_sequences, steps, n_features)
             Their expected observations (for symbols: the probability of each symbol).
         """
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, got {steps!r}.")
+        steps = check_number(steps, "steps", 1)
         data = self._test_data(X, lengths)
         emission, start, trans = self._model(data.X)
         arguments = (emission, data.X, data.offsets, start, trans, None, native_threads(self.n_jobs))
@@ -206,8 +204,7 @@ class InferenceMixin:
         states : ndarray of shape (n_samples, rows of X), int32
             One path in each row.
         """
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, got {n_samples!r}.")
+        n_samples = check_number(n_samples, "n_samples", 1)
         data = self._test_data(X, lengths)
         emission, start, trans = self._model(data.X)
         seed = draw_seed(self.random_state if random_state is None else random_state)
@@ -238,11 +235,10 @@ class InferenceMixin:
             Their states.
         """
         check_is_fitted(self, "startprob_")
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, got {n_samples!r}.")
+        n_samples = check_number(n_samples, "n_samples", 1)
         _, start, trans = self._model(None)
         if currstate is not None:
-            if not 0 <= currstate < self.n_components:
+            if check_number(currstate, "currstate", 0) >= self.n_components:
                 raise ValueError(
                     f"currstate must be a state from 0 to {self.n_components - 1}, got {currstate!r}."
                 )

@@ -50,7 +50,9 @@ class ColumnFamiliesMixin(BaseHMM):
         for j, (family, parameters) in enumerate(zip(self._column_families(X.shape[1]), self.emissions_)):
             column = np.asarray(X[:, j], dtype=np.float64)
             seen = ~np.isnan(column)
-            L[seen] += family.log_density(column[seen], parameters)
+            # What overflows here is infinitely far from every state: minus infinity, and no news.
+            with np.errstate(over="ignore"):
+                L[seen] += family.log_density(column[seen], parameters)
         return L
 
     def _emission(self, X: Array | None) -> tuple[Any, ...]:

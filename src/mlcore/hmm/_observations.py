@@ -89,15 +89,15 @@ def check_counts(estimator: Any, X: Any, *, reset: bool) -> Array:
     Raises
     ------
     ValueError
-        For negative values or fractions.
+        For negative values, fractions, or counts from 2**53 on, where floats are no counts any more.
     """
     checked = check_real(estimator, X, reset=reset)
     with np.errstate(invalid="ignore"):
         fractions = np.asarray(checked != np.floor(checked)) & ~np.isnan(checked)
-        if (checked < 0).any() or fractions.any():
+        if (checked < 0).any() or (checked >= 2.0**53).any() or fractions.any():
             raise ValueError(
                 f"X passed to {type(estimator).__name__} must hold counts: non-negative whole numbers "
-                "(NaN where missing)."
+                "below 2**53 (NaN where missing)."
             )
     return checked
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_array
 
-__all__ = ["Array", "Offsets", "Sequences", "check_lengths", "check_sequence_weights", "check_states"]
+__all__ = [
+    "Array",
+    "Offsets",
+    "Sequences",
+    "check_lengths",
+    "check_number",
+    "check_sequence_weights",
+    "check_states",
+    "select",
+]
 
 Array = npt.NDArray[Any]
 Offsets = npt.NDArray[np.int64]
@@ -55,6 +65,19 @@ class Sequences:
         if self.weights is None:
             return None
         return np.repeat(self.weights, np.diff(self.offsets))
+
+
+def check_number(value: Any, name: str, least: int) -> int:
+    """An integer of at least ``least``.
+
+    Raises
+    ------
+    ValueError
+        For anything else: True, 2.5 and "3" are no numbers of things.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+    return int(value)
 
 
 def check_lengths(lengths: Any, n_rows: int) -> Offsets:
