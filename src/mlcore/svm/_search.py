@@ -260,7 +260,9 @@ class SVCSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ig
     def _check_query(self, X: Any, name: str) -> None:
         check_is_fitted(self)
         self._check_refitted(name)
-        if not callable(self.best_estimator_.kernel):
+        if callable(self.best_estimator_.kernel):
+            return
+        if (X if hasattr(X, "ndim") else np.asarray(X)).ndim == 2:  # else SVC has better words
             validate_data(self, X, reset=False, skip_check_array=True)
 
     def _check_refitted(self, name: str) -> None:
