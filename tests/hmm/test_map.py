@@ -142,3 +142,49 @@ def test_em_ends_at_a_mode_of_the_posterior(make, kind, of_emission):
         for factor in (0.98, 1.02):
             model.covars_ = kept * factor
             assert model.score(X, LENGTHS) + of_chain(model) + of_emission(model) < best, factor
+
+
+def observed(kind):
+    rng = np.random.default_rng(3)
+    X, steps = rows(rng)
+    if kind == "trials":
+        chances = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
+        return np.stack([rng.multinomial(6, p) for p in chances[steps]])
+    return rng.poisson(2 + 3 * steps)[:, None] if kind == "counts" else X
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda **more: hmm.MultinomialHMM(3, n_trials=6, **more), "trials"),
+        (lambda **more: hmm.PoissonHMM(3, **more), "counts"),
+        (lambda **more: hmm.MixedHMM(3, **more), "rows"),
+        (lambda **more: hmm.HSMM(3, max_duration=8, **more), "rows"),
+    ],
+    ids=["multinomial", "poisson", "mixed", "hsmm"],
+)
+def test_priors_of_the_chain_in_models_without_others(make, kind):
+    X = observed(kind)
+    prior = 1.5 + 4.0 * np.eye(3)
+
+    def posterior(model):
+        A = model.transmat_
+        free = A > 0  # a segment of HSMM never follows one of its own state
+        chain = dirichlet(model.startprob_, 2.5) + dirichlet(A[free], prior[free])
+        return model.score(X, LENGTHS) + chain
+
+    def fitted(steps):
+        chain = {"startprob_prior": 2.5, "transmat_prior": prior}
+        return make(n_iter=steps, tol=-np.inf, random_state=0, **chain).fit(X, LENGTHS)
+
+    path = [posterior(fitted(steps)) for steps in range(1, 11)]
+    assert np.diff(path).min() > -1e-10 * abs(path[-1])
+    model = fitted(600)
+    best = posterior(model)
+    for name in ("startprob_", "transmat_"):
+        kept = getattr(model, name)
+        for power in (0.98, 1.02):
+            moved = kept**power
+            setattr(model, name, moved / moved.sum(axis=-1, keepdims=True))
+            assert posterior(model) < best, (name, power)
+        setattr(model, name, kept)
